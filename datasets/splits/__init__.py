@@ -1,0 +1,1 @@
+"""Splitting samples so that no physical unit stands on both sides."""

@@ -1,0 +1,1 @@
+"""Data made by procedure: seeded, with exact labels."""

@@ -1,0 +1,1 @@
+"""Reading labelled images from folders and published sets."""

@@ -1,0 +1,1 @@
+"""The deployable unit: manifest, graph, memory bank and goldens; reading, writing, parity and the runtime."""

@@ -1,0 +1,124 @@
+"""A bundle in memory: its manifest and its files, checked against each other."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from io import BytesIO
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError, Message
+from numpy.typing import NDArray
+
+from andon.models.bundle.manifest import FileDigest, Manifest, decode_manifest
+from andon.models.types.errors import BundleError
+
+MANIFEST = "manifest.json"
+SIGNATURE = "signature.json"
+MODEL = "model.onnx"
+BANK = "bank.npy"
+GOLDEN_FOLDER = "goldens"
+EXPECTED = f"{GOLDEN_FOLDER}/expected.json"
+MIN_OPSET = 18
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The deployable unit. ``files`` maps each name (``model.onnx``, ``goldens/00.png``) to its contents."""
+
+    manifest: Manifest
+    files: Mapping[str, bytes]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the manifest, which holds the digest of every other file."""
+        return sha256(self.manifest.encode()).hexdigest()
+
+    def bank(self) -> NDArray[np.float32]:
+        """Read the memory bank: float32 ``[m, d]``."""
+        return decode_array(self.files[BANK], BANK)
+
+
+def file_digests(files: Mapping[str, bytes]) -> dict[str, FileDigest]:
+    """Size and SHA-256 of each file."""
+    return {name: FileDigest(len(data), sha256(data).hexdigest()) for name, data in sorted(files.items())}
+
+
+def encode_array(array: NDArray[np.float32]) -> bytes:
+    """Encode as ``.npy``."""
+    buffer = BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def decode_array(encoded: bytes, subject: str) -> NDArray[np.float32]:
+    """Decode a ``.npy`` of float32; pickled objects are refused."""
+    try:
+        array = np.load(BytesIO(encoded), allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise BundleError("bundle.array", subject, reason=str(error)) from error
+    if not isinstance(array, np.ndarray) or array.dtype != np.float32:
+        raise BundleError("bundle.array", subject, reason=f"dtype {getattr(array, 'dtype', type(array).__name__)}")
+    return array
+
+
+def checked_bundle(contents: Mapping[str, bytes], subject: str) -> Bundle:
+    """Check what was read from a folder or zip, and make a bundle of it.
+
+    Names, sizes and digests first; only then is anything decoded.
+
+    Raises
+    ------
+    BundleError
+        The manifest or a file is missing, a file is not in the manifest, changed, or the graph has external data.
+    """
+    if MANIFEST not in contents:
+        raise BundleError("bundle.no_manifest", subject)
+    manifest = decode_manifest(contents[MANIFEST], f"{subject}/{MANIFEST}")
+    files = {name: data for name, data in contents.items() if name not in (MANIFEST, SIGNATURE)}
+    _check_names(manifest, files, subject)
+    _check_digests(manifest, files, subject)
+    _check_graph(files[MODEL], f"{subject}/{MODEL}")
+    return Bundle(manifest, files)
+
+
+def _check_names(manifest: Manifest, files: Mapping[str, bytes], subject: str) -> None:
+    for name in sorted({*manifest.files, MODEL, BANK, EXPECTED} - files.keys()):
+        raise BundleError("bundle.missing_file", f"{subject}/{name}")
+    for name in sorted(files.keys() - manifest.files.keys()):
+        raise BundleError("bundle.extra_file", f"{subject}/{name}")
+
+
+def _check_digests(manifest: Manifest, files: Mapping[str, bytes], subject: str) -> None:
+    found = file_digests(files)
+    for name, expected in manifest.files.items():
+        if found[name] != expected:
+            raise BundleError(
+                "bundle.changed_file",
+                f"{subject}/{name}",
+                found=f"{found[name].size} B {found[name].sha256[:12]}",
+                expected=f"{expected.size} B {expected.sha256[:12]}",
+            )
+
+
+def _check_graph(model: bytes, subject: str) -> None:
+    try:
+        graph = onnx.load_model_from_string(model)
+    except (DecodeError, ValueError) as error:
+        raise BundleError("bundle.graph", subject, reason=str(error)) from error
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data for tensor in _tensors(graph)):
+        raise BundleError("bundle.external_data", subject)
+    opset = max((entry.version for entry in graph.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+    if opset < MIN_OPSET:
+        raise BundleError("bundle.opset", subject, found=opset, expected=MIN_OPSET)
+
+
+def _tensors(message: Message) -> Iterator[onnx.TensorProto]:
+    """Every tensor below ``message``, wherever the format allows one: initialisers, attributes, subgraphs, functions."""
+    if isinstance(message, onnx.TensorProto):
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for child in value if field.is_repeated else (value,):
+                yield from _tensors(child)

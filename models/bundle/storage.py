@@ -1,0 +1,177 @@
+"""Bundles on disk: a folder, or the same folder as a zip that ends in ``.andon``."""
+
+import os
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+
+from andon.models.bundle.bundle import GOLDEN_FOLDER, MANIFEST, Bundle, checked_bundle
+from andon.models.bundle.exchange import exchange
+from andon.models.types.errors import BundleError, OptionError, ResourceError
+
+ZIP_SUFFIX = ".andon"
+MAX_BYTES = 2**30
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read and check the bundle at ``path``.
+
+    Raises
+    ------
+    BundleError
+        There is no bundle, or it is damaged, incomplete, of a newer schema, or holds what a bundle may not hold.
+    """
+    try:
+        contents = _read_zip(path) if path.is_file() else _read_folder(path)
+    except OSError as error:
+        raise BundleError("bundle.unreadable", str(path), reason=error.strerror or str(error)) from error
+    return checked_bundle(contents, str(path))
+
+
+def write_bundle(bundle: Bundle, path: Path) -> None:
+    """Write ``bundle`` at ``path``, replacing what is there as a whole or not at all.
+
+    Everything is written and flushed beside ``path`` first, then takes its name.
+
+    Raises
+    ------
+    OptionError
+        ``path`` holds something else than a bundle.
+    ResourceError
+        The disk is full or cannot be written; what was at ``path`` is untouched.
+    """
+    check_replaceable(path)
+    contents = {MANIFEST: bundle.manifest.encode(), **bundle.files}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            staged = scratch / "new"
+            if path.suffix == ZIP_SUFFIX:
+                _write_file(staged, _zip_bytes(contents))
+                staged.replace(path)
+            else:
+                _write_folder(staged, contents)
+                _put_in_place(staged, path)
+            _flush_folder(path.parent)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    except OSError as error:
+        raise ResourceError("bundle.not_written", str(path), reason=error.strerror or str(error)) from error
+
+
+def check_replaceable(path: Path) -> None:
+    """Refuse a ``path`` that holds something else than a bundle, before hours are spent on its successor."""
+    if path.suffix == ZIP_SUFFIX:
+        replaceable = not path.exists() or path.is_file()
+    else:
+        replaceable = not path.exists() or (path.is_dir() and ((path / MANIFEST).is_file() or not any(path.iterdir())))
+    if path.is_symlink() or not replaceable:
+        raise OptionError("bundle.not_replaceable", str(path))
+
+
+def _put_in_place(staged: Path, path: Path) -> None:
+    """Give ``staged`` the name ``path``; a former folder is left under the staged name."""
+    if path.exists():
+        exchange(staged, path)
+    else:
+        staged.rename(path)
+
+
+def _write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
+    (folder / GOLDEN_FOLDER).mkdir(parents=True)
+    for name, data in contents.items():
+        _write_file(folder / name, data)
+    _flush_folder(folder / GOLDEN_FOLDER)
+    _flush_folder(folder)
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name != "posix":  # only there can a folder be opened and flushed
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _zip_bytes(contents: Mapping[str, bytes]) -> bytes:
+    """Pack in a fixed order with a fixed time, so that equal bundles give equal zips."""
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(contents):
+            entry = zipfile.ZipInfo(name, _ZIP_TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = (stat.S_IFREG | 0o644) << 16
+            archive.writestr(entry, contents[name])
+    return buffer.getvalue()
+
+
+def _read_folder(root: Path) -> dict[str, bytes]:
+    if not root.is_dir() or not (root / MANIFEST).is_file():
+        raise BundleError("bundle.no_manifest", str(root))
+    contents: dict[str, bytes] = {}
+    left = MAX_BYTES
+    for name, path in _walk(root):
+        left -= path.stat().st_size
+        if left < 0:
+            raise BundleError("bundle.too_large", str(root), limit=MAX_BYTES >> 20)
+        contents[name] = path.read_bytes()
+    return contents
+
+
+def _walk(root: Path) -> Iterator[tuple[str, Path]]:
+    """Files of the bundle by name. Links are refused: what they point at was not signed for."""
+    for path in sorted((*root.iterdir(), *_entries(root / GOLDEN_FOLDER))):
+        name = path.relative_to(root).as_posix()
+        if path.is_symlink():
+            raise BundleError("bundle.link", f"{root}/{name}")
+        if path.is_file():
+            yield name, path
+        elif name != GOLDEN_FOLDER:
+            raise BundleError("bundle.extra_file", f"{root}/{name}")
+
+
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []
+
+
+def _read_zip(path: Path) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(BytesIO(path.read_bytes())) as archive:
+            entries = archive.infolist()
+            _check_entries(entries, path)
+            return {entry.filename: archive.read(entry) for entry in entries}
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        raise BundleError("bundle.zip", str(path), reason=str(error)) from error
+
+
+def _check_entries(entries: list[zipfile.ZipInfo], path: Path) -> None:
+    if sum(entry.file_size for entry in entries) > MAX_BYTES:
+        raise BundleError("bundle.too_large", str(path), limit=MAX_BYTES >> 20)
+    names: set[str] = set()
+    for entry in entries:
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            raise BundleError("bundle.link", f"{path}/{entry.filename}")
+        if entry.filename in names or not _is_plain(entry.filename):
+            raise BundleError("bundle.extra_file", f"{path}/{entry.filename}")
+        names.add(entry.filename)
+
+
+def _is_plain(name: str) -> bool:
+    folder, _, file = name.rpartition("/")
+    return folder in ("", GOLDEN_FOLDER) and file not in ("", ".", "..") and "\\" not in file

@@ -1,0 +1,1 @@
+"""The command line's frame: options, output, errors and exit codes."""

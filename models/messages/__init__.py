@@ -1,0 +1,1 @@
+"""Texts for people, in Chinese and English, one catalogue file per subject."""

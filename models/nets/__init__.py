@@ -1,0 +1,1 @@
+"""Torch modules. Only ``andon.training`` imports them."""

@@ -1,0 +1,1 @@
+"""Domain types, Protocols and errors. Nothing here imports more than numpy."""

@@ -1,0 +1,1 @@
+"""Inspection of images: decoding, preprocessing, gates, features, scores, defects, calibration, overlays."""

@@ -1,0 +1,49 @@
+"""The service put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from andon.models.messages.catalogue import catalogue
+from andon.serving.api.bundles import BundleEndpoints
+from andon.serving.api.inspections import InspectionEndpoints
+from andon.serving.api.open_inference import OpenInferenceEndpoints
+from andon.serving.api.operations import install_docs, metrics_router
+from andon.serving.api.problems import Problems
+from andon.serving.api.service import Service, ServiceOptions, Texts
+from andon.serving.engine.engine import Engine
+from andon.serving.engine.metrics import Metrics
+from andon.serving.engine.repository import ModelRepository
+from andon.serving.engine.watching import watching
+
+DEFAULTS = ServiceOptions()
+
+
+def create_app(repository: ModelRepository, texts: Texts = catalogue, options: ServiceOptions = DEFAULTS) -> FastAPI:
+    """Make the application that serves ``repository``.
+
+    Its lifespan loads the bundles before the first request, watches their folder, and ends the threads.
+
+    Parameters
+    ----------
+    texts
+        Gives the catalogue of a language.
+    """
+    metrics = Metrics(repository.models)
+    service = Service(repository, Engine(options.threads, metrics.observe), metrics, texts, options)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with watching(repository, options.poll_seconds):
+            yield
+        service.engine.close()
+
+    app = FastAPI(title="Andon", version=version("andon"), lifespan=lifespan, docs_url=None, redoc_url=None)
+    for endpoints in (InspectionEndpoints(service), BundleEndpoints(service), OpenInferenceEndpoints(service)):
+        app.include_router(endpoints.router())
+    app.include_router(metrics_router(metrics))
+    install_docs(app)
+    Problems(texts).install(app)
+    return app

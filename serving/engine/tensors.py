@@ -1,0 +1,246 @@
+"""Requests and replies of the Open Inference Protocol, with tensors as JSON or as raw bytes.
+
+The binary form puts the tensors, little-endian and in order, behind the JSON; strings carry their length before them as
+four bytes. Defined by the protocol's version 2 (KServe) and Triton's binary tensor data extension.
+"""
+
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from numpy.typing import NDArray
+
+from andon.serving.engine.errors import MediaTypeError, RequestError, TooLargeError
+
+UINT8, FP32, BYTES = "UINT8", "FP32", "BYTES"
+
+_WINDOW_BITS = {"gzip": 31, "deflate": 15}
+
+_Side = Annotated[int, Meta(ge=0, le=2**31)]
+_Value = Annotated[int, Meta(ge=0, le=255)]
+# No list may be empty: a body of `[[],[],...` would grow tenfold in memory before its shape could be compared.
+_Pixel = Annotated[list[_Value], Meta(min_length=1)]
+_Row = Annotated[list[_Pixel], Meta(min_length=1)]
+_Image = Annotated[list[_Row], Meta(min_length=1)]
+
+
+class InputParameters(Struct, frozen=True):
+    """Where an input's data is: so many bytes behind the JSON."""
+
+    binary_data_size: Annotated[int, Meta(ge=0)] | None = None
+
+
+class InputHeader(Struct, frozen=True):
+    """One input as the JSON describes it."""
+
+    name: str
+    datatype: str
+    shape: Annotated[list[_Side], Meta(max_length=8)]
+    parameters: InputParameters = InputParameters()
+    data: Raw | UnsetType = UNSET
+
+
+class OutputParameters(Struct, frozen=True):
+    """How an output is wanted; None leaves it to the request."""
+
+    binary_data: bool | None = None
+
+
+class OutputHeader(Struct, frozen=True):
+    """One output that is asked for."""
+
+    name: str
+    parameters: OutputParameters = OutputParameters()
+
+
+class RequestParameters(Struct, frozen=True):
+    """How outputs are wanted that do not say."""
+
+    binary_data_output: bool = False
+
+
+class RequestHeader(Struct, frozen=True):
+    """The JSON of a request. Members that are not known are passed over, as the protocol has it."""
+
+    inputs: list[InputHeader]
+    id: str | None = None
+    outputs: list[OutputHeader] = []
+    parameters: RequestParameters = RequestParameters()
+
+    def wants_binary(self, output: OutputHeader) -> bool:
+        """Whether ``output`` goes behind the JSON."""
+        binary = output.parameters.binary_data
+        return self.parameters.binary_data_output if binary is None else binary
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request: its JSON, and for each input the bytes behind it, None where its data is in the JSON."""
+
+    header: RequestHeader
+    binaries: tuple[memoryview | None, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor:
+    """One output: float32 of any shape, or a list of strings."""
+
+    name: str
+    values: NDArray[np.float32] | Sequence[str]
+
+    @property
+    def datatype(self) -> str:
+        """Its type as the protocol names it."""
+        return FP32 if isinstance(self.values, np.ndarray) else BYTES
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its extents."""
+        return self.values.shape if isinstance(self.values, np.ndarray) else (len(self.values),)
+
+    def binary(self) -> bytes:
+        """Its elements in the binary form."""
+        if isinstance(self.values, np.ndarray):
+            return self.values.astype("<f4").tobytes()
+        return b"".join(_prefixed(value.encode()) for value in self.values)
+
+    def flat(self) -> list[Any]:
+        """Its elements for JSON, row by row."""
+        return self.values.ravel().tolist() if isinstance(self.values, np.ndarray) else list(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An encoded reply; ``header_length`` counts the bytes of its JSON, and is None where there is nothing behind them."""
+
+    body: bytes
+    header_length: int | None
+
+
+def decompress(body: bytes, encoding: str, limit: int) -> bytes:
+    """Undo the ``Content-Encoding`` of a body, to ``limit`` bytes at most.
+
+    Raises
+    ------
+    MediaTypeError
+        It is neither gzip nor deflate.
+    TooLargeError
+        There is more in it.
+    RequestError
+        It is damaged or cut off.
+    """
+    if encoding in ("", "identity"):
+        return body
+    if encoding not in _WINDOW_BITS:
+        raise MediaTypeError("serving.content_encoding", "Content-Encoding", found=encoding)
+    expander = zlib.decompressobj(_WINDOW_BITS[encoding])
+    try:
+        expanded = expander.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise RequestError("serving.compressed", "body", reason=str(error)) from error
+    if len(expanded) > limit:
+        raise TooLargeError("serving.too_large", "body", limit=limit >> 20)
+    if not expander.eof or expander.unused_data:
+        raise RequestError("serving.compressed", "body", reason="its end is not where it should be")
+    return expanded
+
+
+def decode_request(body: bytes, header_length: int | None) -> Request:
+    """Take a request apart.
+
+    Parameters
+    ----------
+    header_length
+        How many bytes of ``body`` are JSON; None for all.
+
+    Raises
+    ------
+    RequestError
+        The JSON is not as expected, or what follows it has not the length that it says.
+    """
+    length = len(body) if header_length is None else header_length
+    if length > len(body):
+        raise RequestError(
+            "serving.header_length", "Inference-Header-Content-Length", found=length, expected=f"at most {len(body)}"
+        )
+    header = _decode(body[:length], RequestHeader, "body")
+    return Request(header, _cut(memoryview(body)[length:], header.inputs))
+
+
+def read_uint8(request: Request, index: int) -> NDArray[np.uint8]:
+    """Read an input of UINT8.
+
+    Returns
+    -------
+    NDArray
+        Of the shape that the request says; not writable where it came as bytes.
+
+    Raises
+    ------
+    RequestError
+        It is of another type, or has no data, or other values or another count of them than its shape says.
+    """
+    header, binary = request.header.inputs[index], request.binaries[index]
+    if header.datatype != UINT8:
+        raise RequestError("serving.datatype", header.name, found=header.datatype, expected=UINT8)
+    if (binary is None) == (header.data is UNSET):
+        raise RequestError("serving.tensor_data", header.name)
+    flat = np.frombuffer(binary, np.uint8) if binary is not None else _json_uint8(header)
+    if flat.size != math.prod(header.shape):
+        raise RequestError("serving.element_count", header.name, found=flat.size, expected=str(header.shape))
+    return flat.reshape(header.shape)
+
+
+def encode_reply(head: Mapping[str, Any], outputs: Sequence[tuple[Tensor, bool]]) -> Reply:
+    """Put a reply together: ``head`` and the outputs, each with whether it goes behind the JSON."""
+    described, tail = [], []
+    for tensor, is_binary in outputs:
+        entry = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
+        if is_binary:
+            tail.append(tensor.binary())
+            described.append({**entry, "parameters": {"binary_data_size": len(tail[-1])}})
+        else:
+            described.append({**entry, "data": tensor.flat()})
+    header = msgspec.json.encode({**head, "outputs": described})
+    return Reply(b"".join((header, *tail)), len(header) if tail else None)
+
+
+def _decode(encoded: bytes | Raw, kind: Any, subject: str) -> Any:
+    try:
+        return msgspec.json.decode(encoded, type=kind)
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        raise RequestError("serving.json", subject, reason=str(error)) from error
+
+
+def _cut(tail: memoryview, inputs: Sequence[InputHeader]) -> tuple[memoryview | None, ...]:
+    sizes = [each.parameters.binary_data_size for each in inputs]
+    if (expected := sum(filter(None, sizes))) != len(tail):
+        raise RequestError("serving.body_length", "body", found=len(tail), expected=expected)
+    parts: list[memoryview | None] = []
+    for size in sizes:
+        parts.append(None if size is None else tail[:size])
+        tail = tail[size or 0 :]
+    return tuple(parts)
+
+
+def _json_uint8(header: InputHeader) -> NDArray[np.uint8]:
+    """Read data that is flat, or nested as deeply as a batch of images is."""
+    data = bytes(header.data) if isinstance(header.data, Raw) else b""
+    is_nested = data[1:].lstrip()[:1] == b"["
+    values = _decode(data, list[_Image] if is_nested else list[_Value], header.name)
+    try:
+        array = np.array(values, np.uint8)
+    except ValueError as error:
+        raise RequestError("serving.json", header.name, reason="rows of unequal length") from error
+    if is_nested and list(array.shape) != header.shape:
+        raise RequestError("serving.element_count", header.name, found=str(array.shape), expected=str(header.shape))
+    return array.ravel()
+
+
+def _prefixed(encoded: bytes) -> bytes:
+    return len(encoded).to_bytes(4, "little") + encoded

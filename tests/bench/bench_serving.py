@@ -1,0 +1,155 @@
+"""What a request costs beyond the inspection itself: processor time of the service over decode and inspect in process.
+
+Run ``python tests/bench/bench_serving.py [BUNDLE]``; without a bundle, one is trained on the solar cells first.
+"""
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from statistics import median
+
+import cv2
+import numpy as np
+import uvicorn
+from PIL import Image
+
+from andon.models.bundle.runtime import LoadedBundle, load_bundle
+from andon.models.bundle.storage import read_bundle, write_bundle
+from andon.models.command.main import main as andon
+from andon.models.vision.decoding import decode_image
+from andon.serving.api.app import create_app
+from andon.serving.engine.repository import ModelRepository
+
+WIDTH, HEIGHT, SIGMA, QUALITY = 1280, 1024, 1.3, 85
+ROUNDS, REQUESTS = 60, 5
+
+CLIENT = """
+import http.client, sys
+port, content_type, count = sys.argv[1:]
+body = sys.stdin.buffer.read(int(sys.stdin.buffer.readline()))
+connection = http.client.HTTPConnection("127.0.0.1", int(port))
+for _ in sys.stdin.buffer:
+    for _ in range(int(count)):
+        connection.request("POST", "/api/v1/inspections", body, {"Content-Type": content_type})
+        response = connection.getresponse()
+        assert response.status == 200, response.read()
+        response.read()
+    print(flush=True)
+"""
+"""Sends as many requests as it is told for every line it reads; a process of its own, whose time does not count."""
+
+
+def main(words: Sequence[str] = ()) -> None:
+    """Print one JSON object a figure."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        write_bundle(read_bundle(Path(words[0])), folder / "m") if words else _train(folder / "m")
+        image = _jpeg()
+        loaded = load_bundle(folder / "m")
+        with _serving(folder) as port:
+            for form, (content_type, body) in _requests(image).items():
+                _report(form, len(image), *_measure(loaded, image, port, content_type, body))
+
+
+def _measure(
+    loaded: LoadedBundle, image: bytes, port: int, content_type: str, body: bytes
+) -> tuple[list[float], list[float]]:
+    """Milliseconds of processor time an image: in process and served, in turns, since others use the machine too.
+
+    In process, too, a thread other than the first does the work: memory of a frame's size is reused there, while in the
+    first it goes back to the system every time, which costs a fifth more and would flatter the service.
+    """
+
+    def inspect() -> None:
+        for _ in range(REQUESTS):
+            loaded.inspector.inspect(decode_image(image, "image"))
+
+    pairs = []
+    with _client(port, content_type, body) as post, ThreadPoolExecutor(1) as thread:
+        for _ in range(ROUNDS + 1):
+            pairs.append((_cpu_ms(lambda: thread.submit(inspect).result()), _cpu_ms(post)))
+    own_ms, served_ms = zip(*pairs[1:], strict=True)
+    return list(own_ms), list(served_ms)
+
+
+def _cpu_ms(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return (time.process_time() - started) * 1e3 / REQUESTS
+
+
+@contextmanager
+def _client(port: int, content_type: str, body: bytes) -> Iterator[Callable[[], None]]:
+    words = [sys.executable, "-c", CLIENT, str(port), content_type, str(REQUESTS)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout
+        told, heard = process.stdin, process.stdout
+        told.write(b"%d\n%b" % (len(body), body))
+
+        def post() -> None:
+            told.write(b"\n")
+            told.flush()
+            if heard.readline() != b"\n":
+                raise RuntimeError("a request failed")
+
+        yield post
+        told.close()
+
+
+def _report(form: str, image_bytes: int, own_ms: list[float], served_ms: list[float]) -> None:
+    ratio = median(served / own for own, served in zip(own_ms, served_ms, strict=True))
+    figure = {
+        "figure": f"POST /api/v1/inspections ({form}): CPU over decode and inspect in process",
+        "value": round(ratio, 3),
+        "bound": 1.15,
+        "in_process_cpu_ms": round(median(own_ms), 2),
+        "served_cpu_ms": round(median(served_ms), 2),
+        "overhead_cpu_ms": round(median(served - own for own, served in zip(own_ms, served_ms, strict=True)), 2),
+        "image": f"{WIDTH}x{HEIGHT} JPEG, {image_bytes // 1024} KiB",
+    }
+    print(json.dumps(figure), flush=True)
+
+
+def _requests(image: bytes) -> dict[str, tuple[str, bytes]]:
+    head = b'--b\r\nContent-Disposition: form-data; name="image"; filename="i.jpg"\r\n\r\n'
+    return {
+        "raw body": ("image/jpeg", image),
+        "multipart": ("multipart/form-data; boundary=b", head + image + b"\r\n--b--\r\n"),
+    }
+
+
+@contextmanager
+def _serving(folder: Path) -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(create_app(ModelRepository(folder)), log_config=None, access_log=False)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield listener.getsockname()[1]
+        server.should_exit = True
+        thread.join()
+
+
+def _jpeg() -> bytes:
+    noise = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    buffer = BytesIO()
+    Image.fromarray(cv2.GaussianBlur(noise, (0, 0), SIGMA)).save(buffer, "JPEG", quality=QUALITY)
+    return buffer.getvalue()
+
+
+def _train(bundle: Path) -> None:
+    if andon(["train", "vision", "--data", "elpv:mono", "--out", str(bundle)]) != 0:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

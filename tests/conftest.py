@@ -1,0 +1,116 @@
+"""Fixtures that many tests share: a detector on a tiny graph that needs neither torch nor weights."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from andon.models.bundle.bundle import Bundle
+from andon.models.bundle.storage import write_bundle
+from andon.models.bundle.teaching import Lesson, teach
+from andon.models.types.vision import DataCard, Frame, ImageSample
+from andon.models.vision.fitting import FitOptions
+
+SIDE, CELL, CHANNELS = 64, 8, 12
+
+CARD = DataCard(
+    name="striped plates",
+    source="drawn by the tests",
+    licence="Apache-2.0",
+    non_commercial=False,
+    checksum=sha256(b"striped plates").hexdigest(),
+    grade="public",
+    split="each plate is its own unit",
+    counts={"train": 12},
+)
+
+
+def plate(seed: int, defective: bool = False, side: int = SIDE) -> Frame:
+    """A striped plate with a little noise; a defect is a dark blot."""
+    generator = np.random.default_rng(seed)
+    stripes = 120 + 60 * np.sin(np.arange(side) * 2 * np.pi / 16 + generator.uniform(-0.2, 0.2))
+    frame = np.repeat(np.repeat(stripes[None, :, None], side, 0), 3, 2) + generator.normal(0, 3, (side, side, 3))
+    if defective:
+        frame[side // 2 : side // 2 + side // 5, side // 3 : side // 3 + side // 5] = 10
+    return np.clip(frame, 0, 255).astype(np.uint8)
+
+
+def plate_sample(seed: int) -> ImageSample:
+    frame = plate(seed)
+    return ImageSample(
+        f"plate-{seed}", "good", f"plate-{seed}", lambda: sha256(frame.tobytes()).hexdigest(), lambda: frame
+    )
+
+
+def tiny_graph(side: int = SIDE) -> bytes:
+    """A graph with the contract of the exported one: a strided convolution stands in for the backbone."""
+    node = helper.make_node
+    cells = side // CELL
+    weights = np.random.default_rng(0).normal(size=(CHANNELS, 3, CELL, CELL)).astype(np.float32) / 100
+    constants = {
+        "weights": weights,
+        "shape": np.array([CHANNELS, cells * cells]),
+        "grid": np.array([cells, cells]),
+        "last": np.array([1]),
+        "two": np.array(-0.5, np.float32),
+    }
+    nodes = [
+        node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        node("Transpose", ["float"], ["nchw"], perm=[0, 3, 1, 2]),
+        node("Conv", ["nchw", "weights"], ["maps"], strides=[CELL, CELL]),
+        node("Reshape", ["maps", "shape"], ["flat"]),
+        node("Transpose", ["flat"], ["features"], perm=[1, 0]),
+        node("ReduceSumSquare", ["bank", "last"], ["norms"], keepdims=0),
+        node("Mul", ["norms", "two"], ["bias"]),
+        node("Gemm", ["features", "bank", "bias"], ["similarity"], transB=1),
+        node("ArgMax", ["similarity"], ["winner"], axis=1, keepdims=0),
+        node("Gather", ["bank", "winner"], ["nearest"], axis=0),
+        node("Sub", ["features", "nearest"], ["difference"]),
+        node("ReduceL2", ["difference", "last"], ["lengths"], keepdims=0),
+        node("Reshape", ["lengths", "grid"], ["distances"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [
+            helper.make_tensor_value_info("image", TensorProto.UINT8, [1, side, side, 3]),
+            helper.make_tensor_value_info("bank", TensorProto.FLOAT, ["m", CHANNELS]),
+        ],
+        [
+            helper.make_tensor_value_info("features", TensorProto.FLOAT, [cells * cells, CHANNELS]),
+            helper.make_tensor_value_info("distances", TensorProto.FLOAT, [cells, cells]),
+        ],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    serialized: bytes = model.SerializeToString()
+    return serialized
+
+
+def taught(overkill: float = 0.2, seed: int = 0) -> Bundle:
+    """A detector of striped plates on the tiny graph."""
+    lesson = Lesson(tiny_graph(), [plate_sample(each) for each in range(12)], (), CARD, {"graph": "tiny"})
+    return teach(lesson, FitOptions(overkill=overkill, seed=seed, bank_size=64))[0]
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle() -> Bundle:
+    """A detector of striped plates, in memory."""
+    return taught()
+
+
+@pytest.fixture
+def bundle_dir(tiny_bundle: Bundle, tmp_path: Path) -> Path:
+    """The same, written to a folder of the test's own."""
+    path = tmp_path / "plates"
+    write_bundle(tiny_bundle, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def draw_plate() -> Callable[..., Frame]:
+    """Draw a plate: ``draw_plate(seed, defective=False, side=64)``."""
+    return plate

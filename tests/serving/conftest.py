@@ -1,0 +1,112 @@
+"""A service over a folder with one bundle, in process and on a port."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from PIL import Image
+from starlette.testclient import TestClient
+
+from andon.models.bundle.bundle import Bundle
+from andon.models.bundle.storage import write_bundle
+from andon.models.types.vision import Frame
+from andon.serving.api.app import create_app
+from andon.serving.api.service import ServiceOptions
+from andon.serving.engine.repository import ModelRepository
+
+OPTIONS = ServiceOptions(threads=2, poll_seconds=0.05, max_body_bytes=1 << 20, remembered_replies=8)
+
+
+@pytest.fixture
+def bundles(bundle_dir: Path) -> Path:
+    """A folder with the bundle ``plates``."""
+    return bundle_dir.parent
+
+
+@pytest.fixture
+def repository(bundles: Path) -> ModelRepository:
+    loaded = ModelRepository(bundles)
+    loaded.poll()
+    return loaded
+
+
+@pytest.fixture
+def client(repository: ModelRepository) -> Iterator[TestClient]:
+    with TestClient(create_app(repository, options=OPTIONS), raise_server_exceptions=False) as started:
+        yield started
+
+
+@pytest.fixture
+def server(bundles: Path) -> Iterator[str]:
+    """The service on a free port of this machine: its host and port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    app = create_app(ModelRepository(bundles), options=OPTIONS)
+    serving = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    thread = threading.Thread(target=serving.run, kwargs={"sockets": [listener]})
+    thread.start()
+    address = f"127.0.0.1:{listener.getsockname()[1]}"
+    _await_ready(address)
+    yield address
+    serving.should_exit = True
+    thread.join()
+    listener.close()
+
+
+@pytest.fixture(scope="session")
+def variant(tiny_bundle: Bundle) -> Callable[[int], Bundle]:
+    """The bundle once more with another digest for each number."""
+    return lambda number: Bundle(replace(tiny_bundle.manifest, seed=number), tiny_bundle.files)
+
+
+@pytest.fixture(scope="session")
+def break_bundle() -> Callable[[Path], None]:
+    """Change a byte of a bundle's memory bank."""
+
+    def change(bundle: Path) -> None:
+        bank = bundle / "bank.npy"
+        contents = bytearray(bank.read_bytes())
+        contents[-1] ^= 1
+        bank.write_bytes(contents)
+
+    return change
+
+
+@pytest.fixture
+def put_bundle(bundles: Path) -> Callable[[Bundle, str], Path]:
+    """Write a bundle into the folder under a name."""
+
+    def put(bundle: Bundle, name: str) -> Path:
+        write_bundle(bundle, bundles / name)
+        return bundles / name
+
+    return put
+
+
+@pytest.fixture(scope="session")
+def png() -> Callable[[Frame], bytes]:
+    """Encode a frame."""
+
+    def encode(frame: Frame) -> bytes:
+        buffer = BytesIO()
+        Image.fromarray(frame).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    return encode
+
+
+def _await_ready(address: str) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"http://{address}/v2/health/live").is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.02)
+    raise TimeoutError(address)

@@ -1,0 +1,74 @@
+"""``andon train`` and ``andon demo``: what needs the extra ``train``."""
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from andon.datasets.commands import add_fit_options, fit_options, report_fit
+from andon.datasets.vision.sources import open_dataset
+from andon.models.bundle.runtime import make_inspector
+from andon.models.bundle.storage import check_replaceable, write_bundle
+from andon.models.command.console import Console
+from andon.models.command.options import Parser, andon_home, define
+from andon.models.evaluation.inspection import numbers_of
+from andon.models.messages.catalogue import Catalogue
+from andon.models.types.errors import ImageError
+from andon.training.pipelines.vision import Trained, input_size, train_patchcore, worst_images
+from andon.training.tracking.logged_models import LoggedRun
+from andon.training.tracking.runs import TrainingRecord, log_training
+from andon.training.tracking.store import default_store
+
+METHODS = ("auto", "patchcore")
+
+
+def train(parser: argparse.ArgumentParser, text: Catalogue) -> None:
+    """Define ``andon train vision``."""
+    parser.description = text.text("help.train")
+    kinds = parser.add_subparsers(required=True, metavar="KIND", parser_class=Parser)
+    vision = define(
+        kinds.add_parser("vision", help=text.text("help.train_vision")), text, "train_vision", _train_vision
+    )
+    vision.add_argument("--data", required=True, metavar="SRC", help=text.text("help.source"))
+    vision.add_argument("--method", choices=METHODS, default="auto", help=text.text("help.method"))
+    vision.add_argument("--size", default="256x256", metavar="HxW", help=text.text("help.size"))
+    add_fit_options(vision, text)
+
+
+def _train_vision(arguments: argparse.Namespace, console: Console) -> int:
+    check_replaceable(arguments.out)
+    options, size = fit_options(arguments), input_size(arguments.size)
+    dataset = open_dataset(arguments.data, arguments.seed)
+    left_out: list[ImageError] = []
+    home = andon_home(os.environ)
+    with console.progress() as progress:
+        trained = train_patchcore(dataset, size, options, home / "cache", progress, left_out.append)
+    for error in left_out:
+        console.complain_of(error.subject, error)
+    write_bundle(trained.bundle, arguments.out)
+    run = track(arguments.data, trained, home)
+    code = report_fit(console, arguments.out, trained.bundle, len(left_out))
+    _report_figures(console, trained.figures, run)
+    return code
+
+
+def track(source: str, trained: Trained, home: Path) -> LoggedRun:
+    """Log a training in the store that the environment names, or else in the one under ``home``."""
+    record = TrainingRecord(
+        bundle=trained.bundle,
+        source=source,
+        metrics=numbers_of(trained.figures),
+        calibration_scores=trained.calibration_scores,
+        good_scores=trained.evaluation.scores(good=True),
+        bad_scores=trained.evaluation.scores(good=False),
+        worst_images=worst_images(make_inspector(trained.bundle), trained.evaluation),
+    )
+    return log_training(record, default_store(home, os.environ))
+
+
+def _report_figures(console: Console, figures: Any, run: LoggedRun) -> None:
+    console.emit({"evaluation": figures or None, "run_id": run.run_id, "model_uri": run.model_uri})
+    if figures:
+        console.show_text(json.dumps(figures, ensure_ascii=False, indent=2))
+    console.say("train.tracked", run_id=run.run_id, uri=run.model_uri)

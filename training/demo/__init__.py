@@ -1,0 +1,1 @@
+"""The whole path on real data, as a user would walk it."""

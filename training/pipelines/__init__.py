@@ -1,0 +1,1 @@
+"""Whole trainings, from a data set to a bundle."""

@@ -1,0 +1,1 @@
+"""Pure steps of a training: values in, values out."""

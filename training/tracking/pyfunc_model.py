@@ -1,0 +1,57 @@
+"""A bundle as an MLflow model, from code: this file is logged beside the bundle, and nothing is pickled."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd  # type: ignore[import-untyped]
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+from andon.models.bundle.runtime import load_bundle
+from andon.models.messages.catalogue import catalogue
+from andon.models.types.errors import ImageError
+from andon.models.types.vision import Inspector
+from andon.models.vision.decoding import decode_image
+from andon.models.vision.documents import inspection_document
+
+COLUMN = "image"
+BUNDLE_ARTIFACT = "bundle"
+
+
+class BundleModel(PythonModel):
+    """Judges encoded images: one ``inspect`` document a row, without times, so that equal images give equal rows."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load the bundle and let it prove itself on its goldens."""
+        self.inspector = load_bundle(Path(context.artifacts[BUNDLE_ARTIFACT])).inspector
+
+    def predict(
+        self,
+        context: PythonModelContext | None,
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Inspect each image of the column ``image``, or of a list: the bytes of image files.
+
+        An image that cannot be decoded has ``{"error": ...}`` in its row; the others are inspected.
+        """
+        images = model_input[COLUMN] if isinstance(model_input, pd.DataFrame) else model_input
+        return inspect_rows(self.inspector, list(images))
+
+
+def inspect_rows(inspector: Inspector, images: Sequence[bytes]) -> list[dict[str, Any]]:
+    """Return one document for each encoded image."""
+    return [_inspect_row(inspector, encoded, f"{COLUMN}[{row}]") for row, encoded in enumerate(images)]
+
+
+def _inspect_row(inspector: Inspector, encoded: bytes, subject: str) -> dict[str, Any]:
+    try:
+        document = inspection_document(inspector.inspect(decode_image(encoded, subject)), decode_ms=0)
+    except ImageError as error:
+        return {"error": catalogue("en").error(error)}
+    del document["milliseconds"]
+    return document
+
+
+mlflow.models.set_model(BundleModel())
