@@ -28,8 +28,13 @@ class InputContract:
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How a frame is brought to the input contract: method where it shrinks and where it grows."""
+    """How a frame is brought to the input contract.
 
+    ``shrink`` and ``grow`` name the interpolation; ``intensity`` is ``"as-is"``, or ``"standardised"`` for a mean of 127
+    and a standard deviation of 40 over all values of the resized image.
+    """
+
+    intensity: str
     shrink: str = "area"
     grow: str = "bilinear"
 

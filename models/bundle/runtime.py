@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from andon.models.bundle.bundle import BANK, MODEL, Bundle
+from andon.models.bundle.bundle import BANK, MANIFEST, MODEL, Bundle
 from andon.models.bundle.goldens import Parity, measure_parity
 from andon.models.bundle.storage import read_bundle
 from andon.models.types.errors import BundleError
 from andon.models.vision.graph import BANK_MULTIPLE, PatchGraph
 from andon.models.vision.inspector import PatchInspector, PatchScorer
+from andon.models.vision.preprocessing import INTENSITIES
 
 VISION = "vision"
 
@@ -59,7 +60,9 @@ def _patch_inspector(bundle: Bundle) -> PatchInspector:
     graph = PatchGraph(bundle.files[MODEL])
     bank = _checked_bank(bundle.bank(), graph.dimensions)
     manifest = bundle.manifest
-    scorer = PatchScorer(graph, bank, manifest.regions)
+    if manifest.preprocessing.intensity not in INTENSITIES:
+        raise BundleError("bundle.manifest", MANIFEST, reason=f"intensity {manifest.preprocessing.intensity}")
+    scorer = PatchScorer(graph, bank, manifest.preprocessing.intensity, manifest.regions)
     return PatchInspector(scorer, manifest.operating_point.threshold, manifest.gates)
 
 

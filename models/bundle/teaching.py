@@ -65,7 +65,7 @@ def teach(
     """
     graph = PatchGraph(lesson.model)
     fitted = fit(graph, lesson.good, lesson.held_out, options, progress, report)
-    scorer = PatchScorer(graph, fitted.bank, options.regions)
+    scorer = PatchScorer(graph, fitted.bank, fitted.intensity, options.regions)
     files = {
         MODEL: lesson.model,
         BANK: encode_array(fitted.bank),
@@ -76,7 +76,7 @@ def teach(
         kind="vision",
         method="patchcore",
         input=InputContract(graph.height, graph.width),
-        preprocessing=Preprocessing(),
+        preprocessing=Preprocessing(fitted.intensity),
         operating_point=fitted.operating_point,
         gates=fitted.gates,
         regions=options.regions,

@@ -1,9 +1,10 @@
 """What an inspection takes and gives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,6 +143,21 @@ class Dataset(Protocol):
 
     def samples(self, split: Split) -> Sequence[ImageSample]:
         """List the samples of one split, in a fixed order; empty where the set has none."""
+
+
+class FrameSource(Protocol):
+    """A camera, or what stands in for one; open while it is used in a ``with`` statement."""
+
+    def __enter__(self) -> Self:
+        """Open it."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+
+    def frames(self) -> Iterator[Frame]:
+        """Deliver frames until there are no more."""
 
 
 class Inspector(Protocol):

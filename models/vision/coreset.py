@@ -15,8 +15,8 @@ SHORTLIST = 8 * BATCH
 def k_centre(candidates: Vectors, count: int, seed: int, progress: Callable[[int], None] = lambda _: None) -> Vectors:
     """Choose ``count`` of ``candidates`` by greedy k-centre in a random projection.
 
-    Each pass takes the sixteen farthest centres at once: the farthest of all, then the farthest from it among a short list,
-    and so on. One matrix product then gives every candidate's distance to them, so memory traffic falls sixteenfold
+    Each pass takes up to sixteen centres at once: the farthest of all, then the farthest from it among a short list, and
+    so on. The first passes take fewer, since a short list covers few of the large gaps that there are then. One matrix product then gives every candidate's distance to them, so memory traffic falls sixteenfold
     against one centre a pass and no full distance matrix exists.
 
     Parameters
@@ -50,7 +50,7 @@ def k_centre(candidates: Vectors, count: int, seed: int, progress: Callable[[int
     while len(chosen) < count:
         rows = np.column_stack([-points[latest], np.ones(len(latest), np.float32), half_norms[latest]])
         np.minimum(nearest, (rows @ columns).min(axis=0), out=nearest)
-        latest = _farthest(points, nearest, min(BATCH, count - len(chosen)))
+        latest = _farthest(points, nearest, min(BATCH, 1 + len(chosen) // BATCH, count - len(chosen)))
         chosen.extend(latest)
         progress(len(chosen))
     return candidates[chosen]

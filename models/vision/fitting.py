@@ -18,7 +18,7 @@ from andon.models.vision.coreset import k_centre
 from andon.models.vision.gates import Gate, measure_frame, teach_gates
 from andon.models.vision.graph import BANK_MULTIPLE, PatchGraph
 from andon.models.vision.inspector import PatchScorer
-from andon.models.vision.preprocessing import fit_to
+from andon.models.vision.preprocessing import AS_IS, INTENSITIES, choose_intensity, fit_to
 from andon.models.vision.scoring import Polygon, region_mask
 
 Bank = NDArray[np.float32]
@@ -27,6 +27,7 @@ Report = Callable[[ImageError], None]
 
 Result = TypeVar("Result")
 
+LOOKED_AT = 50
 MIN_GOOD = 5
 MIN_HELD_OUT = 2
 MIN_GOOD_TO_HOLD_OUT = 100
@@ -70,11 +71,13 @@ class Scores:
 class Fitted:
     """A bank with its operating point and gates.
 
+    ``intensity`` is what is done to an image's intensity first, a key of ``INTENSITIES``.
     ``calibration`` lists the good images by which the threshold was set; ``bank_samples`` those that the bank was chosen
     from.
     """
 
     bank: Bank
+    intensity: str
     operating_point: OperatingPoint
     gates: tuple[Gate, ...]
     calibration: Scores
@@ -113,25 +116,27 @@ def fit(
     distinct, held_out = tuple(_distinct(good, seen, report)), tuple(_distinct(held_out, seen, report))
     if not held_out and len({sample.unit for sample in distinct}) >= MIN_GOOD_TO_HOLD_OUT:
         distinct, held_out = _halves(distinct, options.seed)
-    described = describe(graph, distinct, options, progress, report)
+    intensity = _choose_intensity(distinct)
+    described = describe(graph, distinct, intensity, options, progress, report)
     _require_enough(described, len(good))
     bank = build_bank(described, options, partial(progress, "fit.coreset"))
     scores = (
-        score_samples(PatchScorer(graph, bank, options.regions), held_out, progress, report)
+        score_samples(PatchScorer(graph, bank, intensity, options.regions), held_out, progress, report)
         if held_out
-        else _cross_fit(graph, described, options, progress, report)
+        else _cross_fit(graph, described, intensity, options, progress, report)
     )
     names, values = _by_unit(scores)
     if len(values) < MIN_HELD_OUT:
         raise DataError("fit.too_few_held_out", "calibration", found=len(values), expected=MIN_HELD_OUT)
     point = calibrate(values, names, options.overkill, HELD_OUT if held_out else CROSS_FIT)
     gates = teach_gates(each.measures for each in described)
-    return Fitted(bank, point, gates, scores, tuple(each.sample for each in described))
+    return Fitted(bank, intensity, point, gates, scores, tuple(each.sample for each in described))
 
 
 def describe(
     graph: PatchGraph,
     samples: Sequence[ImageSample],
+    intensity: str,
     options: FitOptions,
     progress: Progress = silent,
     report: Report = lambda _: None,
@@ -144,7 +149,7 @@ def describe(
     def one(numbered: tuple[int, ImageSample]) -> Described:
         index, sample = numbered
         image = fit_to(sample.frame(), graph.height, graph.width)
-        vectors = graph.features(image)
+        vectors = graph.features(INTENSITIES[intensity](image))
         keep = np.random.default_rng([options.seed, index]).permutation(cells)[:share]
         return Described(sample, vectors[np.sort(keep)], measure_frame(image))
 
@@ -181,7 +186,12 @@ def _model_image(scorer: PatchScorer, sample: ImageSample) -> Frame:
 
 
 def _cross_fit(
-    graph: PatchGraph, described: Sequence[Described], options: FitOptions, progress: Progress, report: Report
+    graph: PatchGraph,
+    described: Sequence[Described],
+    intensity: str,
+    options: FitOptions,
+    progress: Progress,
+    report: Report,
 ) -> Scores:
     units = sorted({each.sample.unit for each in described})
     shuffled = np.random.default_rng(options.seed).permutation(len(units))
@@ -191,11 +201,26 @@ def _cross_fit(
         rest = [each for each in described if fold_of[each.sample.unit] != fold]
         bank = build_bank(rest, options, partial(progress, "fit.fold"))
         left_out = [each.sample for each in described if fold_of[each.sample.unit] == fold]
-        parts.append(score_samples(PatchScorer(graph, bank, options.regions), left_out, progress, report))
+        parts.append(score_samples(PatchScorer(graph, bank, intensity, options.regions), left_out, progress, report))
     return Scores(
         tuple(sample for part in parts for sample in part.samples),
         tuple(value for part in parts for value in part.values),
     )
+
+
+def _choose_intensity(samples: Sequence[ImageSample]) -> str:
+    """Look at some of the images, evenly spread; those that cannot be read are reported when they are all read."""
+    looked_at = samples[:: max(1, len(samples) // LOOKED_AT)]
+    levels = list(_read_in_parallel(lambda sample: float(sample.frame().mean()), looked_at, _unheard, _unreported))
+    return choose_intensity(levels) if levels else AS_IS
+
+
+def _unheard(done: int, total: int) -> None:
+    """Show no progress."""
+
+
+def _unreported(error: ImageError) -> None:
+    """Leave the report to the pass that reads every image."""
 
 
 def _distinct(samples: Sequence[ImageSample], seen: set[str], report: Report) -> Iterator[ImageSample]:

@@ -28,6 +28,7 @@ class PatchGraph:
     """
 
     def __init__(self, model: bytes, subject: str = "model.onnx") -> None:
+        self._subject = subject
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -39,7 +40,7 @@ class PatchGraph:
             outputs = {port.name: port.shape for port in self._session.get_outputs()}
             self.rows, self.columns = outputs["distances"]
         except (KeyError, ValueError, *_RUNTIME_ERRORS) as error:
-            raise BundleError("bundle.graph", subject, reason=" ".join(str(error).split())[:200]) from error
+            raise BundleError("bundle.graph", subject, reason=_one_line(error)) from error
 
     def features(self, image: Frame) -> NDArray[np.float32]:
         """Describe each place of ``image`` (``[height, width, 3]``): float32 ``[rows * columns, d]``."""
@@ -51,8 +52,15 @@ class PatchGraph:
         return self._run("distances", image, bank)
 
     def _run(self, output: str, image: Frame, bank: NDArray[np.float32]) -> NDArray[np.float32]:
-        (result,) = self._session.run([output], {"image": image[None], "bank": bank})
+        try:
+            (result,) = self._session.run([output], {"image": image[None], "bank": bank})
+        except _RUNTIME_ERRORS as error:
+            raise BundleError("bundle.graph", self._subject, reason=_one_line(error)) from error
         return cast(NDArray[np.float32], result)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 _RUNTIME_ERRORS = (

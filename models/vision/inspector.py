@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from andon.models.types.vision import Frame, Inspection, Timings, Verdict
 from andon.models.vision.gates import Gate, failed_gate
 from andon.models.vision.graph import PatchGraph
-from andon.models.vision.preprocessing import fit_to
+from andon.models.vision.preprocessing import INTENSITIES, fit_to
 from andon.models.vision.scoring import Polygon, Scored, find_defects, region_mask, score
 
 
@@ -23,19 +23,24 @@ class PatchScorer:
         Turns a frame into distances.
     bank
         float32 ``[m, d]``: feature vectors of good parts.
+    intensity
+        What to do to an image's intensity first, a key of ``INTENSITIES``.
     regions
         Polygons to look in; none means everywhere.
     """
 
-    def __init__(self, graph: PatchGraph, bank: NDArray[np.float32], regions: Sequence[Polygon] = ()) -> None:
+    def __init__(
+        self, graph: PatchGraph, bank: NDArray[np.float32], intensity: str, regions: Sequence[Polygon] = ()
+    ) -> None:
         self.height, self.width = graph.height, graph.width
         self._graph = graph
         self._bank = bank
+        self._prepare = INTENSITIES[intensity]
         self._region = region_mask(regions, graph.rows, graph.columns)
 
     def score(self, image: Frame) -> Scored:
         """Score ``image``, which has the size of the graph's input."""
-        return score(self._graph.distances(image, self._bank), self.height, self.width, self._region)
+        return score(self._graph.distances(self._prepare(image), self._bank), self.height, self.width, self._region)
 
 
 @dataclass(frozen=True)

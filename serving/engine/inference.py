@@ -15,6 +15,7 @@ from andon.serving.engine.repository import Model
 from andon.serving.engine.tensors import (
     BYTES,
     FP32,
+    FP64,
     UINT8,
     OutputHeader,
     Reply,
@@ -33,13 +34,12 @@ MAX_BATCH = 32
 _CHANNELS = 3
 
 
-def _floats(values: Sequence[float]) -> NDArray[np.float32]:
-    return np.array(values, np.float32)
+Values = NDArray[np.float32] | NDArray[np.float64] | list[str]
 
-
-_OUTPUTS: Mapping[str, Callable[[Sequence[Inspection]], NDArray[np.float32] | list[str]]] = {
-    "score": lambda inspections: _floats([each.score for each in inspections]),
-    "threshold": lambda inspections: _floats([each.threshold for each in inspections]),
+# Score and threshold keep the inspector's own precision: a client that compares them must come to the same verdict.
+_OUTPUTS: Mapping[str, Callable[[Sequence[Inspection]], Values]] = {
+    "score": lambda inspections: np.array([each.score for each in inspections], np.float64),
+    "threshold": lambda inspections: np.array([each.threshold for each in inspections], np.float64),
     "verdict": lambda inspections: [each.verdict.value for each in inspections],
     "score_map": lambda inspections: np.stack([each.score_map for each in inspections]),
 }
@@ -111,8 +111,8 @@ def read_inference(model: Model, body: bytes, header_length: int | None) -> tupl
 def _output_types(model: Model) -> list[tuple[str, str, list[int]]]:
     contract = model.manifest.input
     return [
-        ("score", FP32, []),
-        ("threshold", FP32, []),
+        ("score", FP64, []),
+        ("threshold", FP64, []),
         ("verdict", BYTES, []),
         ("score_map", FP32, [contract.height, contract.width]),
     ]

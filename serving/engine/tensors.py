@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from andon.serving.engine.errors import MediaTypeError, RequestError, TooLargeError
 
-UINT8, FP32, BYTES = "UINT8", "FP32", "BYTES"
+UINT8, FP32, FP64, BYTES = "UINT8", "FP32", "FP64", "BYTES"
 
 _WINDOW_BITS = {"gzip": 31, "deflate": 15}
 
@@ -88,15 +88,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tensor:
-    """One output: float32 of any shape, or a list of strings."""
+    """One output: float32 or float64 of any shape, or a list of strings."""
 
     name: str
-    values: NDArray[np.float32] | Sequence[str]
+    values: NDArray[np.float32] | NDArray[np.float64] | Sequence[str]
 
     @property
     def datatype(self) -> str:
         """Its type as the protocol names it."""
-        return FP32 if isinstance(self.values, np.ndarray) else BYTES
+        if not isinstance(self.values, np.ndarray):
+            return BYTES
+        return FP32 if self.values.dtype == np.float32 else FP64
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -106,7 +108,7 @@ class Tensor:
     def binary(self) -> bytes:
         """Its elements in the binary form."""
         if isinstance(self.values, np.ndarray):
-            return self.values.astype("<f4").tobytes()
+            return self.values.astype(self.values.dtype.newbyteorder("<")).tobytes()
         return b"".join(_prefixed(value.encode()) for value in self.values)
 
     def flat(self) -> list[Any]:

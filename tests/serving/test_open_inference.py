@@ -64,8 +64,8 @@ def test_outputs_are_those_asked_for_each_in_its_form(client: TestClient, draw_p
     length = int(response.headers["inference-header-content-length"])
     verdict, score = msgspec.json.decode(response.content[:length])["outputs"]
     assert verdict == {"name": "verdict", "datatype": "BYTES", "shape": [1], "data": ["OK"]}
-    assert score["parameters"] == {"binary_data_size": 4} and "data" not in score
-    assert len(response.content) == length + 4
+    assert score["parameters"] == {"binary_data_size": 8} and "data" not in score
+    assert len(response.content) == length + 8
 
 
 @pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])

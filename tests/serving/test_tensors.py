@@ -1,5 +1,6 @@
 import gzip
 import zlib
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,10 +15,9 @@ from andon.serving.engine.errors import MediaTypeError, RequestError, TooLargeEr
 from andon.serving.engine.tensors import Tensor, decode_request, decompress, encode_reply, read_uint8
 
 BATCHES = arrays(np.uint8, array_shapes(min_dims=4, max_dims=4, max_side=5))
-FLOATS = arrays(
-    np.float32,
-    array_shapes(max_dims=3, max_side=5),
-    elements=st.floats(width=32, allow_nan=False, allow_infinity=False),
+SHAPES = array_shapes(max_dims=3, max_side=5)
+FLOATS = arrays(np.float32, SHAPES, elements=st.floats(width=32, allow_nan=False, allow_infinity=False)) | arrays(
+    np.float64, SHAPES, elements=st.floats(allow_nan=False, allow_infinity=False)
 )
 STRINGS = st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=5)
 
@@ -45,7 +45,7 @@ def test_nested_json_is_read(batch: NDArray[np.uint8]) -> None:
 
 @given(FLOATS, STRINGS, st.booleans(), st.booleans())
 def test_triton_reads_a_reply_bit_for_bit(
-    floats: NDArray[np.float32], strings: list[str], binary_floats: bool, binary_strings: bool
+    floats: NDArray[Any], strings: list[str], binary_floats: bool, binary_strings: bool
 ) -> None:
     outputs = [(Tensor("strings", strings), binary_strings), (Tensor("floats", floats), binary_floats)]
     reply = encode_reply({"model_name": "m"}, outputs)

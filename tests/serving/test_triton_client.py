@@ -70,7 +70,7 @@ def test_scores_equal_the_inspectors_bit_for_bit(
     expected = [inspector.inspect(frame) for frame in frames]
     assert result.get_response()["id"] == "7"
     assert result.as_numpy("score").tolist() == [each.score for each in expected]
-    assert result.as_numpy("threshold").tolist() == [np.float32(each.threshold) for each in expected]
+    assert result.as_numpy("threshold").tolist() == [each.threshold for each in expected]
     verdicts = [each.decode() if isinstance(each, bytes) else each for each in result.as_numpy("verdict")]
     assert verdicts == [each.verdict for each in expected]
     np.testing.assert_array_equal(result.as_numpy("score_map"), np.stack([each.score_map for each in expected]))

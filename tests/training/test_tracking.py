@@ -147,6 +147,12 @@ def test_a_training_is_a_finished_run(logged: LoggedRun, client: MlflowClient, t
     )
 
 
+def test_a_local_store_keeps_its_files_at_home(logged: LoggedRun, client: MlflowClient, home: Path) -> None:
+    kept = (home / "mlflow-artifacts").as_uri()
+    assert str(client.get_run(logged.run_id).info.artifact_uri).startswith(kept)
+    assert client.get_logged_model(logged.model_id).artifact_location.startswith(kept)
+
+
 def test_a_run_names_the_data_that_went_in(logged: LoggedRun, client: MlflowClient, tiny_bundle: Bundle) -> None:
     inputs = client.get_run(logged.run_id).inputs
     assert inputs is not None

@@ -30,17 +30,27 @@ def test_the_default_store_is_kept_at_home_unless_a_server_is_named() -> None:
     assert default_store(home, {"MLFLOW_TRACKING_URI": "http://mlflow:5000"}) == TrackingStore("http://mlflow:5000")
 
 
-def test_mlflow_does_not_report_to_its_makers() -> None:
+def test_a_new_store_is_made_in_silence_and_mlflow_does_not_report_to_its_makers(tmp_path: Path) -> None:
     probe = (
-        "import andon.training.tracking.session\n"
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from andon.training.tracking.session import session\n"
+        "from andon.training.tracking.store import default_store\n"
         "from mlflow.telemetry.client import get_telemetry_client\n"
-        "print(get_telemetry_client())"
+        "with session(default_store(Path(sys.argv[1]), {})) as client:\n"
+        "    print(len(client.search_experiments()), get_telemetry_client())"
     )
     environment = {name: value for name, value in os.environ.items() if name not in SIGNS_OF_TESTING}
     told = subprocess.run(
-        [sys.executable, "-c", probe], env=environment, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", probe, str(tmp_path)],
+        check=False,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
-    assert told.stdout == "None\n"
+    assert (told.stdout, told.stderr, told.returncode) == ("1 None\n", "", 0)
+    assert (tmp_path / "mlflow.db").is_file()
 
 
 def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,6 +85,11 @@ def test_a_dead_server_is_reported_within_seconds() -> None:
 def test_a_damaged_store_is_reported_at_once(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"not a database" * 100)
     _fails(default_store(tmp_path, {}), "file is not a database")
+
+
+def test_a_folder_in_the_place_of_a_store_is_reported_at_once(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").mkdir()
+    _fails(default_store(tmp_path, {}), "unable to open database file")
 
 
 def test_a_home_that_cannot_be_made_is_reported_at_once(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from andon.models.types.errors import ImageError, ResourceError
 from andon.models.types.vision import Dataset, Inspector, Split
 from andon.models.vision.fitting import FitOptions
 from andon.training.commands import track
-from andon.training.demo.service import Service, camera, start_service
+from andon.training.demo.service import Service, start_service, station
 from andon.training.demo.walk import confusion_table, send_all, shown, verdict_table
 from andon.training.pipelines.vision import Trained, overlay_png, train_patchcore
 from andon.training.tracking.registry import promote, push
@@ -92,7 +92,7 @@ def _inspect_over_http(
     samples = dataset.samples(Split.TEST)
     console.say("demo.inspecting", n=len(samples))
     threshold = trained.bundle.manifest.operating_point.threshold
-    with camera(service.url, name) as connected:
+    with station(service.url, name) as connected:
         evaluation, replies = send_all(connected, samples, threshold, console)
     positions = shown(evaluation, trained.bundle.manifest.seed)
     console.show(verdict_table(evaluation, replies, positions, console))

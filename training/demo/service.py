@@ -67,14 +67,14 @@ def start_service(bundles: Path, log: Path) -> Service:
 
 
 @contextmanager
-def camera(url: str, model: str) -> Iterator["Camera"]:
-    """Connect to the service at ``url`` as a camera of one station does."""
+def station(url: str, model: str) -> Iterator["Station"]:
+    """Connect to the service at ``url`` as one station of a line does."""
     with httpx.Client(base_url=url, timeout=REPLY_TIMEOUT_S, trust_env=False) as client:
-        yield Camera(client, model)
+        yield Station(client, model)
 
 
 @dataclass(frozen=True)
-class Camera:
+class Station:
     """Sends frames to one model and receives verdicts."""
 
     client: httpx.Client

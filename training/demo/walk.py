@@ -5,24 +5,24 @@ from collections.abc import Sequence
 import numpy as np
 from rich.table import Table
 
+from andon.hardware.sim.replay_camera import ReplayCamera
 from andon.models.command.console import Console
 from andon.models.evaluation.inspection import Evaluation, Judged, brightness
 from andon.models.evaluation.pixels import PixelHistogram
 from andon.models.types.vision import Defect, ImageSample, Verdict
-from andon.training.demo.service import Camera, Reply
+from andon.training.demo.service import Reply, Station
 
 SHOWN = 16
 
 
 def send_all(
-    camera: Camera, samples: Sequence[ImageSample], threshold: float, console: Console
+    station: Station, samples: Sequence[ImageSample], threshold: float, console: Console
 ) -> tuple[Evaluation, list[Reply]]:
-    """Send ``samples`` one after the other, as a camera does, and collect the verdicts."""
+    """Let a simulated camera show ``samples`` to ``station`` one after the other, and collect the verdicts."""
     judged, replies = [], []
-    with console.progress() as progress:
-        for done, sample in enumerate(samples, start=1):
-            frame = sample.frame()
-            reply = camera.send(frame, sample.name)
+    with console.progress() as progress, ReplayCamera(samples) as camera:
+        for done, (sample, frame) in enumerate(zip(samples, camera.frames(), strict=True), start=1):
+            reply = station.send(frame, sample.name)
             replies.append(reply)
             judged.append(_judged(sample, reply, brightness(frame)))
             progress("demo.sending", done, len(samples))

@@ -1,0 +1,46 @@
+# Every target sets itself up: the first call makes .venv and installs pinned versions, a second call is quick.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+EXTRAS := train,serve,edge,demo,dev
+STAMP := $(VENV)/.installed
+# What the demo keeps stays in the checkout, so that deleting the folder deletes it.
+DEMO_HOME := $(CURDIR)/.andon
+
+.PHONY: install demo test check bench soak format clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch torchvision
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[$(EXTRAS)]"
+	touch $@
+
+demo: install
+	ANDON_HOME="$${ANDON_HOME:-$(DEMO_HOME)}" $(BIN)/andon demo $(ARGS)
+
+test: install
+	$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Speed and memory: figures, never a verdict. One at a time, nothing else running.
+bench: install
+	$(BIN)/python -m tests.bench.run $(ARGS)
+
+# The long loops at their full counts.
+soak: install
+	ANDON_SOAK=1 $(BIN)/python -m pytest -m soak $(ARGS)
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .andon dist build
