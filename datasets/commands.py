@@ -3,6 +3,8 @@
 import argparse
 import csv
 import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
 from io import StringIO
@@ -138,7 +140,7 @@ def _fetch_data(arguments: argparse.Namespace, console: Console) -> int:
 
 def _inspect(arguments: argparse.Namespace, console: Console) -> int:
     loaded = load_bundle(arguments.bundle)
-    files = [file for path in arguments.paths for file in _files_of(path)]
+    files = list(_distinctly_shown(file for path in arguments.paths for file in _files_of(path)))
     verdicts: list[Verdict | None] = []
     with console.progress() as progress:
         for done, (path, shown) in enumerate(files, start=1):
@@ -154,6 +156,14 @@ def _files_of(path: Path) -> list[tuple[Path, Path]]:
     if path.is_dir():
         return [(file, file.relative_to(path)) for file in image_paths(path)]
     return [(path, Path(path.name))]
+
+
+def _distinctly_shown(files: Iterable[tuple[Path, Path]]) -> Iterator[tuple[Path, Path]]:
+    """Number the overlays that would have one path, so that none replaces another."""
+    counts: Counter[Path] = Counter()
+    for path, shown in files:
+        counts[shown] += 1
+        yield path, shown if counts[shown] == 1 else shown.with_name(f"{shown.name}-{counts[shown]}")
 
 
 def _inspect_file(

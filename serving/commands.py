@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
+from math import nan
 from pathlib import Path
 
 import uvicorn
@@ -146,21 +147,22 @@ def _loopback(host: str, port: int) -> tuple[int, tuple[str, int]]:
 
 
 def _port(value: str) -> int:
-    number = int(value)
-    if not 0 <= number <= MAX_PORT:
+    if not (value.isdecimal() and int(value) <= MAX_PORT):
         raise argparse.ArgumentTypeError(f"{value!r} is not between 0 and {MAX_PORT}")
-    return number
+    return int(value)
 
 
 def _count(value: str) -> int:
-    number = int(value)
-    if number < 1:
+    if not value.isdecimal() or int(value) < 1:
         raise argparse.ArgumentTypeError(f"{value!r} is not 1 or more")
-    return number
+    return int(value)
 
 
 def _seconds(value: str) -> float:
-    number = float(value)
+    try:
+        number = float(value)
+    except ValueError:
+        number = nan
     if not 0.05 <= number <= 3600:
         raise argparse.ArgumentTypeError(f"{value!r} is not between 0.05 and 3600")
     return number

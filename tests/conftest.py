@@ -1,8 +1,12 @@
-"""Fixtures that many tests share: a detector on a tiny graph that needs neither torch nor weights."""
+"""Fixtures that many tests share: a detector on a tiny graph that needs neither torch nor weights, and the command line."""
 
+import json
+import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +15,10 @@ from onnx import TensorProto, helper, numpy_helper
 from andon.models.bundle.bundle import Bundle
 from andon.models.bundle.storage import write_bundle
 from andon.models.bundle.teaching import Lesson, teach
+from andon.models.command.main import main
 from andon.models.types.vision import DataCard, Frame, ImageSample
 from andon.models.vision.fitting import FitOptions
+from andon.models.vision.overlays import encode_png
 
 SIDE, CELL, CHANNELS = 64, 8, 12
 
@@ -114,3 +120,65 @@ def bundle_dir(tiny_bundle: Bundle, tmp_path: Path) -> Path:
 def draw_plate() -> Callable[..., Frame]:
     """Draw a plate: ``draw_plate(seed, defective=False, side=64)``."""
     return plate
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command left: its exit code and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def documents(self) -> list[Any]:
+        """Standard output, read as one JSON value a line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def complaint(self) -> str:
+        """The one line on standard error of a command that failed before it did anything."""
+        assert self.err.count("\n") == 1, self.err
+        assert not self.out
+        return self.err.removesuffix("\n")
+
+
+Andon = Callable[..., Outcome]
+
+
+@pytest.fixture
+def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nothing of the user's: English, no settings, a home and a working folder of the test's own (which is returned)."""
+    for name in list(os.environ):
+        if name.startswith(("ANDON_", "MLFLOW_TRACKING")):
+            monkeypatch.delenv(name)
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("ANDON_LANG", "en")
+    monkeypatch.setenv("ANDON_HOME", str(tmp_path / "home"))
+    return here
+
+
+@pytest.fixture
+def andon(clean_environment: Path, capsys: pytest.CaptureFixture[str]) -> Andon:
+    """Run a command in this process: ``andon("inspect", bundle, "--json")``."""
+
+    def run(*words: object) -> Outcome:
+        capsys.readouterr()
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as leaving:  # how argparse ends --help and --version
+            code = int(leaving.code or 0)
+        said = capsys.readouterr()
+        return Outcome(code, said.out, said.err)
+
+    return run
+
+
+def write_plates(folder: Path, count: int, defective: bool = False, side: int = SIDE, first: int = 0) -> Path:
+    """Write ``count`` plates as PNG into ``folder``, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in range(first, first + count):
+        (folder / f"{seed:02}.png").write_bytes(encode_png(plate(seed, defective, side)))
+    return folder

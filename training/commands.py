@@ -11,7 +11,7 @@ from andon.datasets.vision.sources import open_dataset
 from andon.models.bundle.runtime import make_inspector
 from andon.models.bundle.storage import check_replaceable, write_bundle
 from andon.models.command.console import Console
-from andon.models.command.options import Parser, andon_home, define
+from andon.models.command.options import actions, andon_home
 from andon.models.evaluation.inspection import numbers_of
 from andon.models.messages.catalogue import Catalogue
 from andon.models.types.errors import ImageError
@@ -25,11 +25,7 @@ METHODS = ("auto", "patchcore")
 
 def train(parser: argparse.ArgumentParser, text: Catalogue) -> None:
     """Define ``andon train vision``."""
-    parser.description = text.text("help.train")
-    kinds = parser.add_subparsers(required=True, metavar="KIND", parser_class=Parser)
-    vision = define(
-        kinds.add_parser("vision", help=text.text("help.train_vision")), text, "train_vision", _train_vision
-    )
+    vision = actions(parser, text, "train")("vision", _train_vision)
     vision.add_argument("--data", required=True, metavar="SRC", help=text.text("help.source"))
     vision.add_argument("--method", choices=METHODS, default="auto", help=text.text("help.method"))
     vision.add_argument("--size", default="256x256", metavar="HxW", help=text.text("help.size"))

@@ -3,7 +3,8 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from andon.models.types.errors import AndonError, MissingExtraError, OptionError
 GROUP = "andon.commands"
 DONE, FAILED, BAD_INPUT, NO_RESOURCE = 0, 1, 2, 3
 EXTRA_OF_LAYER = {"training": "train", "serving": "serve", "hardware": "edge"}
+EXTRAS_OF_COMMAND = {"demo": "train,serve,demo"}
 INTERRUPTED = 130
 
 
@@ -52,10 +54,11 @@ def _run(words: list[str], text: Catalogue, console: Console) -> int:
     if name not in commands:
         raise OptionError("command.unknown", "andon", name=name, known=", ".join(sorted(commands)))
     parser = Parser(prog=f"andon {name}")
-    _load(commands[name])(parser, text)
-    apply_settings(parser, os.environ, Path.cwd())
-    arguments = parser.parse_args(rest)
-    code: int = arguments.run(arguments, Console(text, arguments.json, console.stdout, console.stderr))
+    with _naming_extra(commands[name]):
+        commands[name].load()(parser, text)
+        apply_settings(parser, os.environ, Path.cwd())
+        arguments = parser.parse_args(rest)
+        code: int = arguments.run(arguments, Console(text, arguments.json, console.stdout, console.stderr))
     return code
 
 
@@ -73,13 +76,13 @@ def _overview(words: list[str], commands: dict[str, EntryPoint], text: Catalogue
     return DONE
 
 
-def _load(entry: EntryPoint):  # type: ignore[no-untyped-def]
-    """Import a command; where a package of its extra is missing, name the extra."""
-    layer = entry.module.split(".")[1]
+@contextmanager
+def _naming_extra(entry: EntryPoint) -> Iterator[None]:
+    """Name the extra where a package of it is missing, at once or when the command runs: some import what they need then."""
     try:
-        return entry.load()
+        yield
     except ModuleNotFoundError as error:
-        extra = EXTRA_OF_LAYER.get(layer)
+        extra = EXTRAS_OF_COMMAND.get(entry.name, EXTRA_OF_LAYER.get(entry.module.split(".")[1]))
         if extra is None or (error.name or "").startswith("andon"):
             raise
         raise MissingExtraError(

@@ -3,6 +3,7 @@
 import argparse
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from math import nan
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -46,10 +47,14 @@ def actions(
 ) -> Callable[[str, Run], argparse.ArgumentParser]:
     """Let ``parser`` take a word for what to do: returns a function that defines one such action and its parser."""
     parser.description = text.text(f"help.{name}")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     words = parser.add_subparsers(required=True, metavar="ACTION", parser_class=Parser)
+    examples: list[str] = []
 
     def add(word: str, run: Run) -> argparse.ArgumentParser:
         summary = text.text(f"help.{name}_{word}")
+        examples.append(text.text(f"help.{name}_{word}_example"))
+        parser.epilog = text.text("help.example", example="\n  ".join(examples))
         return define(words.add_parser(word, help=summary), text, f"{name}_{word}", run)
 
     return add
@@ -63,13 +68,15 @@ def apply_settings(parser: argparse.ArgumentParser, environment: Mapping[str, st
     Raises
     ------
     OptionError
-        The file is not TOML, or a switch is neither true nor false.
+        The file is not TOML, a switch is neither true nor false, or a value is none of an option's choices.
     """
     written = _read_settings(folder / SETTINGS_FILE)
     for owner, action in _options(parser):
-        value = environment.get(PREFIX + action.dest.upper(), written.get(action.dest))
+        variable = PREFIX + action.dest.upper()
+        value = environment.get(variable, written.get(action.dest))
         if value is not None:
-            owner.set_defaults(**{action.dest: _switch(action, str(value)) if action.nargs == 0 else str(value)})
+            subject = variable if variable in environment else f"{SETTINGS_FILE}: {action.dest}"
+            owner.set_defaults(**{action.dest: _setting(action, str(value), subject)})
             action.required = False
 
 
@@ -84,7 +91,10 @@ def share(value: str) -> float:
     >>> share("0.01")
     0.01
     """
-    number = float(value)
+    try:
+        number = float(value)
+    except ValueError:
+        number = nan
     if not 0 < number < 1:
         raise argparse.ArgumentTypeError(f"{value!r} is not above 0 and below 1")
     return number
@@ -96,10 +106,9 @@ def natural(value: str) -> int:
     >>> natural("7")
     7
     """
-    number = int(value)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{value!r} is below 0")
-    return number
+    if not value.isdecimal():
+        raise argparse.ArgumentTypeError(f"{value!r} is not a whole number from 0")
+    return int(value)
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
@@ -118,8 +127,17 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[tuple[argparse.Argumen
             yield parser, action
 
 
-def _switch(action: argparse.Action, value: str) -> bool:
+def _setting(action: argparse.Action, value: str, subject: str) -> str | bool:
+    """Check what argparse does not check of a default; it converts a text once the option is known not to be given."""
+    if action.nargs == 0:
+        return _switch(value, subject)
+    if action.choices is not None and value not in action.choices:
+        raise OptionError("command.choice", subject, found=value, known=", ".join(action.choices))
+    return value
+
+
+def _switch(value: str, subject: str) -> bool:
     known = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
     if value.lower() not in known:
-        raise OptionError("command.switch", PREFIX + action.dest.upper(), found=value)
+        raise OptionError("command.switch", subject, found=value)
     return known[value.lower()]

@@ -31,7 +31,7 @@ class Catalogue:
 
     def error(self, error: AndonError) -> str:
         """Return one line for ``error``: its subject, what was found and what was expected."""
-        return self.text(error.code, **error.params)
+        return " ".join(self.text(error.code, **error.params).splitlines())
 
 
 @lru_cache

@@ -1,4 +1,3 @@
-import string
 from pathlib import Path
 
 import pytest
@@ -6,7 +5,6 @@ import pytest
 from andon.datasets.cards.digests import digest_of
 from andon.datasets.cards.known import known_set, known_sets
 from andon.datasets.vision.files import file_sample
-from andon.models.messages import catalogue as messages
 from andon.models.types.errors import DataError, ResourceError
 from andon.models.types.vision import ImageSample
 
@@ -53,18 +51,3 @@ def test_an_unknown_set_is_refused_with_those_that_are_known() -> None:
     with pytest.raises(DataError) as caught:
         known_set("elpv:multi")
     assert caught.value.params["known"] == "elpv:mono, elpv:poly, synthetic:pcb"
-
-
-def test_both_languages_have_the_same_texts_and_parameters() -> None:
-    texts = {language: data_texts(language) for language in messages.LANGUAGES}
-    assert texts["en"]
-    assert texts["en"] == texts["zh_CN"]
-
-
-def data_texts(language: str) -> dict[str, set[str]]:
-    texts = messages.catalogue(language).texts
-    return {code: parameters(text) for code, text in texts.items() if code.startswith("data.")}
-
-
-def parameters(text: str) -> set[str]:
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name}

@@ -1,14 +1,15 @@
 """Export the PatchCore graph once per size, and keep it."""
 
-import tempfile
 import warnings
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import onnx
 
 from andon.models.bundle.teaching import installed_versions
+from andon.models.types.errors import ResourceError
 
 OPSET = 18
 STRIDE_PX = 32
@@ -27,15 +28,24 @@ def patchcore_graph(height: int, width: int, cache: Path) -> bytes:
         Pixels, multiples of 32.
     cache
         A folder; made where absent.
+
+    Raises
+    ------
+    ResourceError
+        The graph cannot be kept in ``cache``.
     """
     path = cache / f"patchcore-{height}x{width}-{_fingerprint()}.onnx"
     if path.is_file():
         return path.read_bytes()
     graph = export_patchcore(height, width)
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=cache, delete=False) as file:
-        file.write(graph)
-    Path(file.name).replace(path)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=cache) as scratch:
+            staged = Path(scratch, path.name)
+            staged.write_bytes(graph)
+            staged.replace(path)
+    except OSError as error:
+        raise ResourceError("train.cache", str(path), reason=error.strerror or str(error)) from error
     return graph
 
 

@@ -1,0 +1,51 @@
+"""Make the README's picture with the product itself: ``python docs/pictures.py``.
+
+One good board, the worst board of four defect types, and the defect that scores lowest of all: what it misses belongs in
+the picture too.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from andon.datasets.vision.sources import open_dataset
+from andon.models.bundle.runtime import make_inspector
+from andon.models.command.options import andon_home
+from andon.models.evaluation.inspection import Evaluation, Judged
+from andon.models.types.progress import silent
+from andon.models.vision.fitting import FitOptions
+from andon.models.vision.overlays import overlay
+from andon.training.pipelines.vision import train_patchcore
+
+SIZE = (512, 512)
+SHOWN = ("missing_part", "scratch", "copper", "pin_hole")
+COLUMNS = 2
+QUALITY = 88
+PICTURE = Path(__file__).parent / "images" / "boards.jpg"
+
+
+def main() -> None:
+    """Train on generated boards and write the picture."""
+    trained = train_patchcore(
+        open_dataset("synthetic:pcb"), SIZE, FitOptions(), andon_home(os.environ) / "cache", silent, lambda _: None
+    )
+    inspector = make_inspector(trained.bundle)
+    frames = [each.sample.frame() for each in _shown(trained.evaluation)]
+    panels = [overlay(frame, inspector.inspect(frame)) for frame in frames]
+    PICTURE.parent.mkdir(exist_ok=True)
+    rows = [np.hstack(panels[start : start + COLUMNS]) for start in range(0, len(panels), COLUMNS)]
+    Image.fromarray(np.vstack(rows)).save(PICTURE, quality=QUALITY)
+
+
+def _shown(evaluation: Evaluation) -> list[Judged]:
+    ranked = sorted(evaluation.judged, key=lambda each: -each.score)
+    good = next(each for each in reversed(ranked) if each.sample.is_good)
+    worst = [next(each for each in ranked if each.sample.label == label) for label in SHOWN]
+    missed = next(each for each in reversed(ranked) if not each.sample.is_good)
+    return [good, *worst, missed]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""``make bench``: every figure that the README quotes, one JSON object a line. Names as words choose among them."""
+
+import os
+import sys
+import tempfile
+
+from tests.bench import bench_accuracy, bench_memory, bench_serving, bench_vision
+
+BENCHES = {
+    "accuracy": bench_accuracy.main,
+    "vision": bench_vision.main,
+    "memory": bench_memory.main,
+    "serving": bench_serving.main,
+}
+
+
+def main(words: list[str]) -> None:
+    """Run the benchmarks that ``words`` name, or all, in a home of their own."""
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["ANDON_HOME"] = home
+        for name in words or BENCHES:
+            BENCHES[name]()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
