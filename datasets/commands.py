@@ -4,7 +4,7 @@ import argparse
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from io import StringIO
@@ -12,6 +12,7 @@ from pathlib import Path
 from time import perf_counter
 
 from andon.datasets.cards.known import known_set, known_sets
+from andon.datasets.figures import show_figures
 from andon.datasets.vision.folders import image_paths, open_good_folder
 from andon.datasets.vision.regions import read_regions
 from andon.datasets.vision.sources import open_dataset
@@ -83,16 +84,30 @@ def fit_options(arguments: argparse.Namespace) -> FitOptions:
     return FitOptions(overkill=arguments.overkill, seed=arguments.seed, regions=regions)
 
 
-def report_fit(console: Console, path: Path, bundle: Bundle, left_out: int) -> int:
-    """Say what was fitted and what it can be claimed to do; 2 where images had to be left out."""
+def report_fit(console: Console, path: Path, bundle: Bundle, left_out: Sequence[ImageError], **members: object) -> int:
+    """Say what was fitted, what it can be claimed to do and what was left out.
+
+    Parameters
+    ----------
+    members
+        What else the document for machines is to hold.
+
+    Returns
+    -------
+    int
+        The exit code: 2 where images had to be left out.
+    """
+    for error in left_out:
+        console.complain_of(error.subject, error)
     point = bundle.manifest.operating_point
     console.emit(
         {
             "bundle": str(path),
             "digest": bundle.digest,
             "operating_point": asdict(point),
-            "left_out": left_out,
+            "left_out": len(left_out),
             "non_commercial": bundle.manifest.data.non_commercial,
+            **members,
         }
     )
     console.say("fit.done", subject=str(path), threshold=f"{point.threshold:.4g}", n=point.n_good, method=point.method)
@@ -213,10 +228,8 @@ def _teach(arguments: argparse.Namespace, console: Console) -> int:
     left_out: list[ImageError] = []
     with console.progress() as progress:
         bundle, _ = teach_detector(lesson, options, progress, left_out.append)
-    for error in left_out:
-        console.complain_of(error.subject, error)
     write_bundle(bundle, arguments.out)
-    return report_fit(console, arguments.out, bundle, len(left_out))
+    return report_fit(console, arguments.out, bundle, left_out)
 
 
 def _evaluate(arguments: argparse.Namespace, console: Console) -> int:
@@ -232,7 +245,7 @@ def _evaluate(arguments: argparse.Namespace, console: Console) -> int:
         console.complain_of(error.subject, error)
     document = {"bundle": str(arguments.bundle), "data": arguments.data, **evaluation_document(evaluation)}
     console.emit(document)
-    console.show_text(json.dumps(document, ensure_ascii=False, indent=2))
+    show_figures(console, document)
     if arguments.predictions:
         _write(arguments.predictions, _predictions(evaluation).encode())
     return BAD_INPUT if left_out else DONE

@@ -1,12 +1,11 @@
 """``andon train`` and ``andon demo``: what needs the extra ``train``."""
 
 import argparse
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 from andon.datasets.commands import add_fit_options, fit_options, report_fit
+from andon.datasets.figures import show_figures
 from andon.datasets.vision.sources import open_dataset
 from andon.models.bundle.runtime import make_inspector
 from andon.models.bundle.storage import check_replaceable, write_bundle
@@ -15,6 +14,7 @@ from andon.models.command.options import actions, andon_home
 from andon.models.evaluation.inspection import numbers_of
 from andon.models.messages.catalogue import Catalogue
 from andon.models.types.errors import ImageError
+from andon.models.types.progress import Progress
 from andon.training.pipelines.vision import Trained, input_size, train_patchcore, worst_images
 from andon.training.tracking.logged_models import LoggedRun
 from andon.training.tracking.runs import TrainingRecord, log_training
@@ -40,16 +40,24 @@ def _train_vision(arguments: argparse.Namespace, console: Console) -> int:
     home = andon_home(os.environ)
     with console.progress() as progress:
         trained = train_patchcore(dataset, size, options, home / "cache", progress, left_out.append)
-    for error in left_out:
-        console.complain_of(error.subject, error)
-    write_bundle(trained.bundle, arguments.out)
-    run = track(arguments.data, trained, home)
-    code = report_fit(console, arguments.out, trained.bundle, len(left_out))
-    _report_figures(console, trained.figures, run)
+        write_bundle(trained.bundle, arguments.out)
+        run = track(arguments.data, trained, home, progress)
+    code = report_fit(
+        console,
+        arguments.out,
+        trained.bundle,
+        left_out,
+        evaluation=trained.figures or None,
+        run_id=run.run_id,
+        model_uri=run.model_uri,
+    )
+    if trained.figures:
+        show_figures(console, trained.figures)
+    console.say("train.tracked", run_id=run.run_id, uri=run.model_uri)
     return code
 
 
-def track(source: str, trained: Trained, home: Path) -> LoggedRun:
+def track(source: str, trained: Trained, home: Path, progress: Progress) -> LoggedRun:
     """Log a training in the store that the environment names, or else in the one under ``home``."""
     record = TrainingRecord(
         bundle=trained.bundle,
@@ -60,11 +68,4 @@ def track(source: str, trained: Trained, home: Path) -> LoggedRun:
         bad_scores=trained.evaluation.scores(good=False),
         worst_images=worst_images(make_inspector(trained.bundle), trained.evaluation),
     )
-    return log_training(record, default_store(home, os.environ))
-
-
-def _report_figures(console: Console, figures: Any, run: LoggedRun) -> None:
-    console.emit({"evaluation": figures or None, "run_id": run.run_id, "model_uri": run.model_uri})
-    if figures:
-        console.show_text(json.dumps(figures, ensure_ascii=False, indent=2))
-    console.say("train.tracked", run_id=run.run_id, uri=run.model_uri)
+    return log_training(record, default_store(home, os.environ), progress)

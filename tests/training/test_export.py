@@ -1,6 +1,9 @@
 """The exported graph: the same bytes each time, no trace of the machine, and kept once it is made."""
 
+import os
 import re
+import subprocess
+import sys
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,10 +36,17 @@ def texts(message: Message) -> Iterator[str]:
                 yield each.decode("utf-8", errors="replace")
 
 
-def test_exporting_again_gives_the_same_bytes(exported: bytes) -> None:
-    from andon.training.export.patchcore import export_patchcore
-
-    assert export_patchcore(SIDE, SIDE) == exported
+def test_exporting_again_in_another_process_gives_the_same_bytes(exported: bytes, tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from andon.training.export.patchcore import export_patchcore; "
+        f"Path(sys.argv[1]).write_bytes(export_patchcore({SIDE}, {SIDE}))"
+    )
+    again = tmp_path / "again.onnx"
+    environment = {**os.environ, "PYTHONHASHSEED": "7"}
+    subprocess.run(
+        [sys.executable, "-c", program, str(again)], check=True, capture_output=True, cwd=tmp_path, env=environment
+    )
+    assert again.read_bytes() == exported
 
 
 def test_the_graph_is_whole_and_names_no_file(model: onnx.ModelProto, exported: bytes) -> None:

@@ -78,11 +78,12 @@ def _train(dataset: Dataset, home: Path, console: Console) -> Trained:
 def _promote(trained: Trained, name: str, source: str, home: Path, console: Console) -> None:
     console.say("demo.tracking")
     path = home / "demo" / name
-    write_bundle(trained.bundle, path)
-    track(source, trained, home)
     store = default_store(home, os.environ)
-    version = push(path, name, store)
-    promote(name, str(version.version), "champion", store, home / "bundles")
+    with console.progress() as progress:
+        write_bundle(trained.bundle, path)
+        track(source, trained, home, progress)
+        version = push(path, name, store, progress)
+        promote(name, str(version.version), "champion", store, home / "bundles", progress)
     console.say("demo.promoted", name=name, version=version.version, digest=trained.bundle.digest[:12])
 
 
