@@ -48,7 +48,7 @@ def serve(parser: argparse.ArgumentParser, text: Catalogue) -> None:
 
 def _serve(arguments: argparse.Namespace, console: Console) -> int:
     folder = _bundle_folder(arguments.bundles)
-    with _listen(arguments.host, arguments.port) as listener:
+    with listen_on(arguments.host, arguments.port) as listener:
         log_as_json(sys.stderr)
         repository = ModelRepository(folder)
         options = ServiceOptions(threads=arguments.threads, poll_seconds=arguments.poll_seconds)
@@ -121,10 +121,21 @@ def _own_folder(folder: Path) -> Path:
     return folder
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen_on(host: str, port: int) -> socket.socket:
+    """Open a listening socket on a loopback address.
+
+    Raises
+    ------
+    OptionError
+        The host is unknown, or others could reach it.
+    ResourceError
+        The port is taken or not allowed.
+    """
     family, address = _loopback(host, port)
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
+        # Connections inherit it. Without it the body of an answer waits 40 ms for the acknowledgement of its head.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if os.name == "posix":  # elsewhere it would let two servers share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)

@@ -65,7 +65,7 @@ def whiten(train: Maps, vectors: Maps) -> Maps:
     return np.asarray((vectors - flat.mean(axis=0)) @ scaled, dtype=np.float32)
 
 
-BASE = Variant("chosen: 16-pixel cells, no averaging, 4,000 vectors, as is")
+BASE = Variant("16-pixel cells, no averaging, 4,000 vectors, as is")
 VARIANTS = (
     BASE,
     replace(BASE, name="standardised", intensity=STANDARDISED),

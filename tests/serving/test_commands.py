@@ -13,6 +13,7 @@ import pytest
 
 from andon.models.command.main import main
 from andon.models.types.vision import Frame
+from andon.serving.commands import listen_on
 
 
 @contextmanager
@@ -53,6 +54,13 @@ def test_it_says_where_it_listens_serves_and_stops(
         ("bundle refused", "broken"),
         ("bundle loaded", "plates"),
     ]
+
+
+def test_answers_are_not_held_back_for_acknowledgements() -> None:
+    with listen_on("127.0.0.1", 0) as listener:
+        listener.listen()
+        with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_its_own_folder_may_be_empty(tmp_path: Path) -> None:

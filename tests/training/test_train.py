@@ -40,10 +40,10 @@ sys.exit(main())
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training wrote and what it printed."""
+    """What a training wrote, and what it printed for machines."""
 
     out: Path
-    documents: list[Any]
+    document: dict[str, Any]
 
 
 def command(data: Path, out: Path, *more: str) -> list[str]:
@@ -76,7 +76,7 @@ def trained(home: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) ->
         patch.setenv("ANDON_HOME", str(home))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         assert main(command(data, out)) == 0
-    return Trained(out, [json.loads(line) for line in spoken.getvalue().splitlines()])
+    return Trained(out, json.loads(spoken.getvalue()))
 
 
 @pytest.fixture
@@ -94,12 +94,11 @@ def test_what_is_trained_verifies_and_inspects(andon: Andon, trained: Trained, d
 
 
 def test_it_says_what_was_fitted_and_how_good_it_is(trained: Trained) -> None:
-    fitted, measured = trained.documents
-    manifest = read_bundle(trained.out).manifest
-    assert (fitted["bundle"], fitted["digest"]) == (str(trained.out), read_bundle(trained.out).digest)
-    assert fitted["operating_point"]["threshold"] == manifest.operating_point.threshold
-    assert fitted["operating_point"]["n_good"] == manifest.data.counts["train/good"] == 9
-    assert (measured["evaluation"]["auroc"], measured["evaluation"]["n_bad"]) == (1.0, 2)
+    document, bundle = trained.document, read_bundle(trained.out)
+    assert (document["bundle"], document["digest"], document["left_out"]) == (str(trained.out), bundle.digest, 0)
+    assert document["operating_point"]["threshold"] == bundle.manifest.operating_point.threshold
+    assert document["operating_point"]["n_good"] == bundle.manifest.data.counts["train/good"] == 9
+    assert (document["evaluation"]["auroc"], document["evaluation"]["n_bad"]) == (1.0, 2)
 
 
 def test_the_training_is_a_run_that_names_the_bundle(trained: Trained, home: Path) -> None:
@@ -107,10 +106,9 @@ def test_the_training_is_a_run_that_names_the_bundle(trained: Trained, home: Pat
     from andon.training.tracking.session import session
     from andon.training.tracking.store import default_store
 
-    digest, run_id = trained.documents[0]["digest"], trained.documents[1]["run_id"]
     with session(default_store(home, {})) as client:
-        run = client.get_run(run_id)
-    assert (run.info.status, run.data.tags[DIGEST_TAG]) == ("FINISHED", digest)
+        run = client.get_run(trained.document["run_id"])
+    assert (run.info.status, run.data.tags[DIGEST_TAG]) == ("FINISHED", trained.document["digest"])
     assert run.data.metrics["auroc"] == 1.0
 
 
@@ -145,10 +143,10 @@ def test_broken_images_are_left_out(train: Andon, data: Path, tmp_path: Path) ->
     (mixed / "train/good/broken.png").write_bytes(encode_png(plate(0))[:50])
     said = train(mixed, tmp_path / "out")
     assert said.code == 2
-    error, fitted, measured = said.documents
+    error, document = said.documents
     assert error["path"].endswith("broken.png")
-    assert (fitted["left_out"], fitted["operating_point"]["n_good"]) == (1, 8)
-    assert measured["evaluation"] is None, "there is no test part"
+    assert (document["left_out"], document["operating_point"]["n_good"]) == (1, 8)
+    assert document["evaluation"] is None, "there is no test part"
     assert read_bundle(tmp_path / "out")
 
 

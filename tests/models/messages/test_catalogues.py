@@ -11,6 +11,7 @@ from string import Formatter
 
 import pytest
 
+from andon.datasets.figures import PLAIN, WITH_INTERVAL
 from andon.models.command.main import GROUP
 from andon.models.messages import catalogue as messages
 from andon.models.messages.catalogue import LANGUAGES, catalogue
@@ -27,13 +28,13 @@ GIVES_SUBJECT = re.compile(r"\w+Error")
 @cache
 def trees() -> Mapping[str, ast.Module]:
     """The syntax tree of each module, by its name."""
-    found = {}
+    found: dict[str, ast.Module] = {}
     for layer in LAYERS:
         specification = find_spec(f"andon.{layer}")
         for root in (specification and specification.submodule_search_locations) or ():
             for path in Path(root).rglob("*.py"):
                 name = ".".join(("andon", layer, *path.relative_to(root).with_suffix("").parts))
-                found[name] = ast.parse(path.read_text(encoding="utf-8"))
+                found.setdefault(name, ast.parse(path.read_text(encoding="utf-8")))
     return found
 
 
@@ -57,6 +58,7 @@ def built_codes() -> dict[str, set[str]]:
     - ``help.{}`` is the name of a command, or a command and one of its actions. The actions of a command are words in
       the module that defines it.
     - ``demo.{}`` is a column of the demo's table, or one of its two shares.
+    - ``evaluate.{}`` is a figure, or a column of the tables of figures.
     - ``tracking.{}`` is an axis, the line or a group of parts in the histogram of scores.
     - ``inspect.{}`` is the measure of the gate that asks for another picture.
     """
@@ -71,6 +73,8 @@ def built_codes() -> dict[str, set[str]]:
         "help.{}_{}_example": {f"help.{name}_example" for name in with_action} & texts,
         "demo.{}": {f"demo.{name}" for name in ("part", "truth", "verdict", "score", "inside", "round_trip")}
         | {"demo.overkill", "demo.escape"},
+        "evaluate.{}": {f"evaluate.{name}" for name in (*WITH_INTERVAL, *PLAIN)}
+        | {f"evaluate.{name}" for name in ("figure", "value", "interval", "type", "n")},
         "tracking.{}": {f"tracking.{name}" for name in ("score", "parts", "threshold")}
         | {f"tracking.{name}" for name in ("calibration_good", "test_good", "test_bad")},
         "inspect.{}": {f"inspect.{gate.measure}" for gate in teach_gates([{"exposure": 0.0, "focus": 0.0}])},
