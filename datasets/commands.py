@@ -26,9 +26,9 @@ from andon.models.command.main import BAD_INPUT, DONE, FAILED
 from andon.models.command.options import actions, define, natural, share
 from andon.models.evaluation.inspection import Evaluation, evaluation_document, judge_all
 from andon.models.messages.catalogue import Catalogue
-from andon.models.types.errors import ImageError, ResourceError
+from andon.models.types.errors import DataError, ImageError, ResourceError
 from andon.models.types.vision import Inspection, Split, Verdict
-from andon.models.vision.decoding import decode_image, read_image_bytes
+from andon.models.vision.decoding import SUFFIXES, decode_image, read_image_bytes
 from andon.models.vision.documents import inspection_document
 from andon.models.vision.fitting import FitOptions
 from andon.models.vision.overlays import encode_png, overlay
@@ -169,7 +169,10 @@ def _inspect(arguments: argparse.Namespace, console: Console) -> int:
 def _files_of(path: Path) -> list[tuple[Path, Path]]:
     """Files to inspect, each with the path that its overlay gets."""
     if path.is_dir():
-        return [(file, file.relative_to(path)) for file in image_paths(path)]
+        files = image_paths(path)
+        if not files:
+            raise DataError("data.no_image", str(path), suffixes=" ".join(sorted(SUFFIXES)))
+        return [(file, file.relative_to(path)) for file in files]
     return [(path, Path(path.name))]
 
 

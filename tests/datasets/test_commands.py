@@ -409,3 +409,10 @@ def test_the_installed_script_answers_for_a_part_that_is_not_good(bundle_dir: Pa
     )
     assert (said.returncode, said.stderr) == (1, "")
     assert said.stdout.startswith("NG ")
+
+
+def test_a_folder_without_an_image_is_refused(andon: Andon, bundle_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "照 片").mkdir()
+    said = andon("inspect", bundle_dir, tmp_path / "照 片", "--json")
+    assert (said.code, said.out) == (2, "")
+    assert "照 片" in said.err

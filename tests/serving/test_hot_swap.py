@@ -1,4 +1,5 @@
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,10 @@ from andon.models.types.vision import Frame
 from andon.serving.engine.repository import ModelRepository
 from andon.serving.engine.watching import watching
 
-SWAPS = 6
+SWAPS = 200 if os.environ.get("ANDON_SOAK") else 6
 
 
+@pytest.mark.soak
 def test_no_request_fails_while_bundles_are_swapped(
     server: str,
     put_bundle: Callable[[Bundle, str], Path],

@@ -269,6 +269,7 @@ except ResourceError as error:
     load_bundle(bundle_dir)
 
 
+@pytest.mark.soak
 def test_killed_while_replacing_a_whole_bundle_is_there(tiny_bundle: Bundle, tmp_path: Path) -> None:
     path = tmp_path / "b"
     write_bundle(tiny_bundle, path)
