@@ -26,22 +26,24 @@ from andon.serving.engine.repository import Model
 
 FORM = "multipart/form-data"
 BINARY = "application/octet-stream"
+# What `curl --data-binary @image.jpg` says of its body where nobody says otherwise.
+CURL_DEFAULT = "application/x-www-form-urlencoded"
 MAX_FIELD = 256
 _FIELDS = ("model", "serial", "station")
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """An image with what is said of it. ``subject`` is its file's name, for errors."""
+    """An image with what is said of it. ``path`` is its file's name, where one was sent."""
 
     image: bytes
-    subject: str
+    path: str | None
     model: str | None
     serial: str | None
     station: str | None
 
     def digest(self) -> bytes:
-        """SHA-256 of everything that was sent, however it was sent."""
+        """SHA-256 of all that decides the answer, however it was sent."""
         fields = msgspec.json.encode((self.model, self.serial, self.station))
         return sha256(fields + self.image).digest()
 
@@ -99,11 +101,11 @@ async def read_submission(request: Request, limit: int) -> Submission:
     query: Mapping[str, str] = request.query_params
     if media_type == FORM:
         return _from_form(await read_body(request, limit), content_type, query)
-    if media_type != BINARY and not media_type.startswith("image/"):
+    if media_type not in (BINARY, CURL_DEFAULT) and not media_type.startswith("image/"):
         raise MediaTypeError(
             "serving.media_type", "Content-Type", found=media_type, expected=f"image/*, {BINARY}, {FORM}"
         )
-    return _submission(await read_body(request, limit), "image", query)
+    return _submission(await read_body(request, limit), None, query)
 
 
 def _from_form(body: bytes, content_type: str, query: Mapping[str, str]) -> Submission:
@@ -112,7 +114,7 @@ def _from_form(body: bytes, content_type: str, query: Mapping[str, str]) -> Subm
         raise MediaTypeError("serving.no_image", "image", found=", ".join(parts) or "-")
     fields = {name: _text(name, part.content) for name, part in parts.items() if name in _FIELDS}
     image = parts["image"]
-    return _submission(bytes(image.content), image.filename or "image", {**query, **fields})
+    return _submission(bytes(image.content), image.filename, {**query, **fields})
 
 
 def _text(name: str, content: bytearray) -> str:
@@ -122,11 +124,11 @@ def _text(name: str, content: bytearray) -> str:
         raise RequestError("serving.form", name, reason=str(error)) from error
 
 
-def _submission(image: bytes, subject: str, fields: Mapping[str, str]) -> Submission:
+def _submission(image: bytes, path: str | None, fields: Mapping[str, str]) -> Submission:
     model, serial, station = (fields.get(name) or None for name in _FIELDS)
     for name, value in zip(_FIELDS, (model, serial, station), strict=True):
         _check_length(name, value or "")
-    return Submission(image, subject, model, serial, station)
+    return Submission(image, path, model, serial, station)
 
 
 def _check_length(name: str, value: str) -> None:
@@ -135,7 +137,7 @@ def _check_length(name: str, value: str) -> None:
 
 
 def _decode(model: Model, submission: Submission) -> tuple[Sequence[Frame], Encode[bytes]]:
-    return [decode_image(submission.image, submission.subject)], partial(_encode, model, submission)
+    return [decode_image(submission.image, submission.path or "image")], partial(_encode, model, submission)
 
 
 def _encode(model: Model, submission: Submission, inspections: Sequence[Inspection], decode_ms: float) -> bytes:
@@ -143,6 +145,7 @@ def _encode(model: Model, submission: Submission, inspections: Sequence[Inspecti
         {
             "id": new_id(),
             "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "path": submission.path,
             "model": model.name,
             "bundle_digest": model.digest,
             "serial": submission.serial,

@@ -43,6 +43,7 @@ INSPECTION = _object(
         "time": {"type": "string", "format": "date-time"},
         "model": STRING,
         "bundle_digest": STRING,
+        "path": _nullable("string"),
         "serial": _nullable("string"),
         "station": _nullable("string"),
         "verdict": {"type": "string", "enum": ["OK", "NG", "RETAKE"]},

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from andon.models.bundle.bundle import Bundle
 from andon.models.types.vision import Frame
 from andon.models.vision.documents import inspection_document
+from andon.serving.api.inspections import CURL_DEFAULT
 from andon.serving.engine.repository import ModelRepository
 
 URL = "/api/v1/inspections"
@@ -31,7 +32,7 @@ def test_the_answer_is_what_the_inspector_says(
 ) -> None:
     frame = draw_plate(3, defective)
     form = {"serial": "A 1", "station": "线 2", "model": "plates"}
-    answer = client.post(URL, files={"image": png(frame)}, data=form).json()
+    answer = client.post(URL, files={"image": ("板 1.png", png(frame))}, data=form).json()
     model = repository.model("plates")
     expected = inspection_document(model.inspector.inspect(frame), 0.0)
     assert {name: answer[name] for name in expected if name != "milliseconds"} == {
@@ -40,18 +41,22 @@ def test_the_answer_is_what_the_inspector_says(
     assert answer["verdict"] == ("NG" if defective else "OK")
     assert bool(answer["defects"]) == defective
     assert {name: answer[name] for name in form} == form
+    assert answer["path"] == "板 1.png"
     assert (answer["bundle_digest"], answer["ledger_hash"]) == (model.digest, None)
     assert UUID(answer["id"]).version == 7
     assert datetime.fromisoformat(answer["time"]).utcoffset() == timedelta(0)
     assert answer["milliseconds"]["total"] > answer["milliseconds"]["decode"] > 0
 
 
-@pytest.mark.parametrize("content_type", ["image/png", "IMAGE/JPEG; x=y", "application/octet-stream", None])
+@pytest.mark.parametrize(
+    "content_type", ["image/png", "IMAGE/JPEG; x=y", "application/octet-stream", CURL_DEFAULT, None]
+)
 def test_the_image_may_be_the_body(client: TestClient, draw_plate: Draw, png: Png, content_type: str | None) -> None:
     headers = {"content-type": content_type} if content_type else {}
     query = {"model": "plates", "serial": "A1", "station": "S1"}
     answer = client.post(URL, params=query, content=png(draw_plate(3)), headers=headers).json()
     assert {name: answer[name] for name in query} == query
+    assert answer["path"] is None
     assert answer["verdict"] == "OK"
 
 
@@ -102,7 +107,7 @@ def test_what_cannot_be_used_is_a_problem(client: TestClient, draw_plate: Draw, 
         (413, "serving.too_large", {"content": bytes((1 << 20) + 1)}),
         (413, "serving.too_large", {"content": iter([bytes(1 << 20), b"x"])}),
         (415, "serving.media_type", {"content": image, "headers": {"content-type": "text/html"}}),
-        (415, "serving.media_type", {"data": {"image": "x"}}),
+        (400, "image.unknown_format", {"data": {"image": "x"}}),
         (415, "serving.no_image", {"files": {"picture": image}}),
         (400, "serving.form", {"content": b"", "headers": {"content-type": form}}),
         (400, "serving.form", {"content": b"garbage", "headers": {"content-type": form}}),

@@ -18,9 +18,11 @@ from tests.training.conftest import SIDE, needs_training
 from andon.models.bundle.storage import read_bundle
 from andon.models.command.main import main
 from andon.models.vision import fitting
+from andon.models.vision.fitting import FitOptions
 from andon.models.vision.overlays import encode_png
 
 pytestmark = needs_training
+N_GOOD = 230
 
 # Runs the command up to the choice of the memory bank, says so, and waits there for a signal.
 HELD_IN_THE_FIT = """
@@ -62,9 +64,11 @@ def home(graph_cache: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Plates in the MVTec layout; half of those to train on have more places than the memory bank has room for."""
     root = tmp_path_factory.mktemp("data")
-    write_plates(root / "good", 12)
-    write_plates(root / "bad", 2, defective=True, first=40)
+    write_plates(root / "train/good", N_GOOD)
+    write_plates(root / "test/good", 2, first=N_GOOD)
+    write_plates(root / "test/blot", 2, defective=True, first=N_GOOD)
     return root
 
 
@@ -89,7 +93,7 @@ def train(andon: Andon, home: Path, monkeypatch: pytest.MonkeyPatch) -> Andon:
 def test_what_is_trained_verifies_and_inspects(andon: Andon, trained: Trained, data: Path) -> None:
     assert andon("bundle", "verify", trained.out).code == 0
     assert [each.name for each in trained.out.parent.iterdir()] == [trained.out.name]
-    inspected = andon("inspect", trained.out, data / "bad", "--json").documents
+    inspected = andon("inspect", trained.out, data / "test/blot", "--json").documents
     assert [each["verdict"] for each in inspected] == ["NG", "NG"]
 
 
@@ -97,7 +101,9 @@ def test_it_says_what_was_fitted_and_how_good_it_is(trained: Trained) -> None:
     document, bundle = trained.document, read_bundle(trained.out)
     assert (document["bundle"], document["digest"], document["left_out"]) == (str(trained.out), bundle.digest, 0)
     assert document["operating_point"]["threshold"] == bundle.manifest.operating_point.threshold
-    assert document["operating_point"]["n_good"] == bundle.manifest.data.counts["train/good"] == 9
+    assert document["operating_point"]["n_good"] == N_GOOD // 2
+    assert bundle.manifest.data.counts == {"train/good": N_GOOD, "test/good": 2, "test/blot": 2}
+    assert len(bundle.bank()) == FitOptions().bank_size < N_GOOD // 2 * (SIDE // 16) ** 2, "the bank was chosen"
     assert (document["evaluation"]["auroc"], document["evaluation"]["n_bad"]) == (1.0, 2)
 
 
