@@ -4,7 +4,7 @@ import argparse
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
 from io import StringIO
@@ -84,11 +84,13 @@ def fit_options(arguments: argparse.Namespace) -> FitOptions:
     return FitOptions(overkill=arguments.overkill, seed=arguments.seed, regions=regions)
 
 
-def report_fit(console: Console, path: Path, bundle: Bundle, left_out: Sequence[ImageError], **members: object) -> int:
-    """Say what was fitted, what it can be claimed to do and what was left out.
+def report_fit(console: Console, path: Path, bundle: Bundle, left_out: int, **members: object) -> int:
+    """Say what was fitted and what it can be claimed to do.
 
     Parameters
     ----------
+    left_out
+        How many images could not be used.
     members
         What else the document for machines is to hold.
 
@@ -97,15 +99,13 @@ def report_fit(console: Console, path: Path, bundle: Bundle, left_out: Sequence[
     int
         The exit code: 2 where images had to be left out.
     """
-    for error in left_out:
-        console.complain_of(error.subject, error)
     point = bundle.manifest.operating_point
     console.emit(
         {
             "bundle": str(path),
             "digest": bundle.digest,
             "operating_point": asdict(point),
-            "left_out": len(left_out),
+            "left_out": left_out,
             "non_commercial": bundle.manifest.data.non_commercial,
             **members,
         }
@@ -228,11 +228,10 @@ def _teach(arguments: argparse.Namespace, console: Console) -> int:
         card=good.card,
         libraries=source.manifest.libraries,
     )
-    left_out: list[ImageError] = []
-    with console.progress() as progress:
+    with console.leaving_out() as left_out, console.progress() as progress:
         bundle, _ = teach_detector(lesson, options, progress, left_out.append)
     write_bundle(bundle, arguments.out)
-    return report_fit(console, arguments.out, bundle, left_out)
+    return report_fit(console, arguments.out, bundle, len(left_out))
 
 
 def _evaluate(arguments: argparse.Namespace, console: Console) -> int:
@@ -240,12 +239,9 @@ def _evaluate(arguments: argparse.Namespace, console: Console) -> int:
     manifest = loaded.bundle.manifest
     seed = manifest.seed if arguments.seed is None else arguments.seed
     samples = open_dataset(arguments.data, seed).samples(Split.TEST)
-    left_out: list[ImageError] = []
-    with console.progress() as progress:
+    with console.leaving_out() as left_out, console.progress() as progress:
         advance = partial(progress, "evaluate.stage")
         evaluation = judge_all(loaded.inspector, loaded.inspector.threshold, samples, advance, left_out.append)
-    for error in left_out:
-        console.complain_of(error.subject, error)
     document = {"bundle": str(arguments.bundle), "data": arguments.data, **evaluation_document(evaluation)}
     console.emit(document)
     show_figures(console, document)

@@ -13,7 +13,6 @@ from andon.models.command.console import Console
 from andon.models.command.options import actions, andon_home
 from andon.models.evaluation.inspection import numbers_of
 from andon.models.messages.catalogue import Catalogue
-from andon.models.types.errors import ImageError
 from andon.models.types.progress import Progress
 from andon.training.pipelines.vision import Trained, input_size, train_patchcore, worst_images
 from andon.training.tracking.logged_models import LoggedRun
@@ -36,9 +35,8 @@ def _train_vision(arguments: argparse.Namespace, console: Console) -> int:
     check_replaceable(arguments.out)
     options, size = fit_options(arguments), input_size(arguments.size)
     dataset = open_dataset(arguments.data, arguments.seed)
-    left_out: list[ImageError] = []
     home = andon_home(os.environ)
-    with console.progress() as progress:
+    with console.leaving_out() as left_out, console.progress() as progress:
         trained = train_patchcore(dataset, size, options, home / "cache", progress, left_out.append)
         write_bundle(trained.bundle, arguments.out)
         run = track(arguments.data, trained, home, progress)
@@ -46,7 +44,7 @@ def _train_vision(arguments: argparse.Namespace, console: Console) -> int:
         console,
         arguments.out,
         trained.bundle,
-        left_out,
+        len(left_out),
         evaluation=trained.figures or None,
         run_id=run.run_id,
         model_uri=run.model_uri,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from andon.models.messages.catalogue import Catalogue
-from andon.models.types.errors import AndonError, Param
+from andon.models.types.errors import AndonError, ImageError, Param
 from andon.models.types.progress import Progress, silent
 
 
@@ -64,6 +64,16 @@ class Console:
         self.emit({"path": path, "error": self.catalogue.error(error)})
         if not self.as_json:
             self.complain(error)
+
+    @contextmanager
+    def leaving_out(self) -> Iterator[list[ImageError]]:
+        """Collect errors of images that are left out of a piece of work, and report each when it ends, however it ends."""
+        left_out: list[ImageError] = []
+        try:
+            yield left_out
+        finally:
+            for error in left_out:
+                self.complain_of(error.subject, error)
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points, version
@@ -31,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     text = catalogue(preferred_language(os.environ))
     console = Console(text, "--json" in words, sys.stdout, sys.stderr)
+    # Pillow's remarks on damaged files: our own error says what matters, in one line.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     try:
         return _run(words, text, console)
     except AndonError as error:

@@ -243,6 +243,16 @@ def test_broken_images_are_left_out_of_what_is_taught(andon: Andon, bundle_dir: 
     assert load_bundle(Path("taught"))
 
 
+def test_broken_images_are_named_where_too_few_are_left(andon: Andon, bundle_dir: Path, tmp_path: Path) -> None:
+    good = write_plates(tmp_path / "good", 3)
+    for name, contents in bad_files().items():
+        (good / name).write_bytes(contents)
+    said = andon("teach", bundle_dir, "--good", good, "--out", "taught", "--json")
+    assert said.code == 2
+    assert {Path(each["path"]).name for each in said.documents} == bad_files().keys()
+    assert "3 different" in said.complaint
+
+
 def one_image(folder: Path) -> None:
     write_plates(folder, 1)
 

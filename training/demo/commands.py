@@ -14,7 +14,7 @@ from andon.models.command.main import DONE
 from andon.models.command.options import andon_home, define
 from andon.models.evaluation.inspection import Evaluation, evaluation_document
 from andon.models.messages.catalogue import Catalogue
-from andon.models.types.errors import ImageError, ResourceError
+from andon.models.types.errors import ResourceError
 from andon.models.types.vision import Dataset, Inspector, Split
 from andon.models.vision.fitting import FitOptions
 from andon.training.commands import track
@@ -63,11 +63,8 @@ def _introduce(dataset: Dataset, console: Console) -> None:
 
 def _train(dataset: Dataset, home: Path, console: Console) -> Trained:
     console.say("demo.training", good=len(dataset.samples(Split.TRAIN)))
-    left_out: list[ImageError] = []
-    with console.progress() as progress:
+    with console.leaving_out() as left_out, console.progress() as progress:
         trained = train_patchcore(dataset, SIZE, FitOptions(), home / "cache", progress, left_out.append)
-    for error in left_out:
-        console.complain_of(error.subject, error)
     point = trained.bundle.manifest.operating_point
     console.say("fit.claim", claim=f"{point.overkill_claim:.2%}", confidence=f"{point.confidence:.0%}")
     if point.more_good_needed:
