@@ -250,7 +250,7 @@ def test_broken_images_are_named_where_too_few_are_left(andon: Andon, bundle_dir
     said = andon("teach", bundle_dir, "--good", good, "--out", "taught", "--json")
     assert said.code == 2
     assert {Path(each["path"]).name for each in said.documents} == bad_files().keys()
-    assert "3 different" in said.complaint
+    assert "3 different" in said.err
 
 
 def one_image(folder: Path) -> None:
