@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,17 @@ def _demo(arguments: argparse.Namespace, console: Console) -> int:
     trained = _train(dataset, home, console)
     name = arguments.data.replace(":", "-")
     _promote(trained, name, arguments.data, home, console)
-    service = start_service(home / "bundles", home / "demo-serve.log")
-    try:
+    with ExitStack() as cleanup:
+        service = start_service(home / "bundles", home / "demo-serve.log")
+        cleanup.callback(service.stop)
         console.say("demo.serving", url=service.url)
         _inspect_over_http(service, name, dataset, trained, arguments.out, console)
-    except BaseException:
-        service.stop()
-        raise
-    _leave(service, arguments.exit, console)
+        if not arguments.exit:
+            cleanup.pop_all()
+    if arguments.exit:
+        console.say("demo.stopped")
+    else:
+        console.say("demo.left_running", url=service.url, pid=service.process.pid)
     return DONE
 
 
@@ -121,11 +125,3 @@ def _write_overlays(inspector: Inspector, evaluation: Evaluation, positions: Seq
     except OSError as error:
         raise ResourceError("inspect.not_written", str(out), reason=error.strerror or str(error)) from error
     return paths
-
-
-def _leave(service: Service, stop: bool, console: Console) -> None:
-    if stop:
-        service.stop()
-        console.say("demo.stopped")
-    else:
-        console.say("demo.left_running", url=service.url, pid=service.process.pid)
