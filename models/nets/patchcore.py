@@ -24,7 +24,7 @@ class PatchFeatures(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Describe ``image``, uint8 ``[1, height, width, 3]``: float32 ``[1, 152, height / 16, width / 16]``."""
         fine, coarse = self.backbone(image)
-        return torch.cat([functional.avg_pool2d(fine, 2), coarse], dim=1)
+        return torch.cat([functional.avg_pool2d(fine, 2, ceil_mode=True), coarse], dim=1)
 
 
 class PatchCore(nn.Module):

@@ -148,3 +148,18 @@ def test_the_expanded_square_would_not_find_that(trio: Trio) -> None:
     squares = (features**2).sum(axis=1)[:, None] - 2 * features @ bank.T + (bank**2).sum(axis=1)
     naive = np.sqrt(np.maximum(squares.min(axis=1), 0))
     assert naive.max() > 10 * TOLERANCE * trio.threshold
+
+
+def test_they_agree_where_the_last_cells_are_cut_by_the_edge(network: "PatchCore") -> None:
+    import torch
+
+    from andon.training.export.patchcore import export_patchcore
+
+    graph = PatchGraph(export_patchcore(100, 90))
+    assert (graph.rows, graph.columns) == (7, 6)
+    image = plate(3, side=100)[:, :90]
+    bank = graph.features(plate(4, side=100)[:, :90])[:32]
+    with torch.no_grad():
+        _, distances = network(torch.from_numpy(image[None].copy()), torch.from_numpy(bank))
+    expected = distances.numpy()
+    assert np.abs(graph.distances(image, bank) - expected).max() <= TOLERANCE * expected.max()

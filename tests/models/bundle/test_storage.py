@@ -200,6 +200,50 @@ def test_a_graph_or_bank_that_cannot_be_used_is_refused(tiny_bundle: Bundle, tmp
     assert refusal(tmp_path / "graph").code == "bundle.graph"
 
 
+def failing_when_run(model: bytes) -> bytes:
+    """A graph that loads, but gathers beyond the bank's end."""
+    graph = onnx.load_model_from_string(model)
+    gather = next(node for node in graph.graph.node if node.op_type == "Gather")
+    far = numpy_helper.from_array(np.full(64, 10**6), "far")
+    graph.graph.initializer.append(far)
+    gather.input[1] = "far"
+    serialized: bytes = graph.SerializeToString()
+    return serialized
+
+
+def of_an_old_opset(model: bytes) -> bytes:
+    graph = onnx.load_model_from_string(model)
+    graph.opset_import[0].version = 17
+    serialized: bytes = graph.SerializeToString()
+    return serialized
+
+
+def without_a_bank(model: bytes) -> bytes:
+    graph = onnx.load_model_from_string(model)
+    for node in graph.graph.node:
+        node.input[:] = ["features" if name == "bank" else name for name in node.input]
+    del graph.graph.input[1]
+    serialized: bytes = graph.SerializeToString()
+    return serialized
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [(failing_when_run, "bundle.graph"), (of_an_old_opset, "bundle.opset"), (without_a_bank, "bundle.graph")],
+)
+def test_a_graph_that_does_not_do_what_it_must_is_refused(
+    tiny_bundle: Bundle, tmp_path: Path, spoil: Callable[[bytes], bytes], code: str
+) -> None:
+    write_bundle(with_files(tiny_bundle, model=spoil(tiny_bundle.files[MODEL])), tmp_path / "b")
+    assert refusal(tmp_path / "b").code == code
+
+
+def test_an_intensity_that_is_not_known_is_refused(bundle_dir: Path) -> None:
+    document = json.loads((bundle_dir / MANIFEST).read_text())
+    edit_manifest(bundle_dir, preprocessing={**document["preprocessing"], "intensity": "inverted"})
+    assert refusal(bundle_dir).code == "bundle.manifest"
+
+
 def test_a_bank_that_gives_other_scores_fails_parity(tiny_bundle: Bundle, tmp_path: Path) -> None:
     bank = encode_array(tiny_bundle.bank() + np.float32(0.5))
     write_bundle(with_files(tiny_bundle, bank=bank), tmp_path / "b")

@@ -87,6 +87,11 @@ def test_too_few_different_good_images_are_refused(graph: PatchGraph, samples: l
     assert caught.value.params["expected"] == MIN_GOOD
 
 
+def test_one_part_alone_sets_no_threshold(graph: PatchGraph) -> None:
+    with pytest.raises(DataError, match="too_few_held_out"):
+        fit(graph, plates(range(10)), plates([50]), OPTIONS)
+
+
 def test_unreadable_images_are_reported_once_and_the_rest_goes_on(graph: PatchGraph) -> None:
     reported: list[ImageError] = []
     samples = [*plates(range(10)), unreadable("torn.png")]
