@@ -18,7 +18,7 @@ from andon.models.vision.coreset import k_centre
 from andon.models.vision.gates import Gate, measure_frame, teach_gates
 from andon.models.vision.graph import BANK_MULTIPLE, PatchGraph
 from andon.models.vision.inspector import PatchScorer
-from andon.models.vision.preprocessing import AS_IS, INTENSITIES, choose_intensity, fit_to
+from andon.models.vision.preprocessing import AS_IS, INTENSITIES, bright_level, choose_intensity, fit_to
 from andon.models.vision.scoring import Polygon, region_mask
 
 Bank = NDArray[np.float32]
@@ -211,7 +211,7 @@ def _cross_fit(
 def _choose_intensity(samples: Sequence[ImageSample]) -> str:
     """Look at some of the images, evenly spread; those that cannot be read are reported when they are all read."""
     looked_at = samples[:: max(1, len(samples) // LOOKED_AT)]
-    levels = list(_read_in_parallel(lambda sample: float(sample.frame().mean()), looked_at, _unheard, _unreported))
+    levels = list(_read_in_parallel(lambda sample: bright_level(sample.frame()), looked_at, _unheard, _unreported))
     return choose_intensity(levels) if levels else AS_IS
 
 

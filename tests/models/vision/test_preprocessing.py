@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from andon.models.types.vision import Frame
-from andon.models.vision.preprocessing import fit_to, standardise
+from andon.models.vision.preprocessing import AS_IS, STANDARDISED, bright_level, choose_intensity, fit_to, standardise
 
 
 def test_shrinking_averages_and_does_not_alias() -> None:
@@ -32,6 +32,18 @@ def test_standardising_undoes_gain_and_offset(gain: float, offset: float) -> Non
     assert np.abs(plain - lit).max() <= 2 + 2 / gain
     assert plain.mean() == pytest.approx(127, abs=1)
     assert plain.std() == pytest.approx(40, abs=1.5)
+
+
+def test_light_moves_the_bright_level_and_content_does_not() -> None:
+    def board(copper: float, light: float) -> Frame:
+        frame = np.full((100, 100, 3), 60 * light, np.uint8)
+        frame[: int(100 * copper)] = round(200 * light)
+        return frame
+
+    crops = [bright_level(board(copper, 1.0)) for copper in (0.1, 0.3, 0.6)]
+    lit = [bright_level(board(0.3, light)) for light in (0.6, 0.9, 1.2)]
+    assert choose_intensity(crops) == AS_IS
+    assert choose_intensity(lit) == STANDARDISED
 
 
 def test_a_flat_image_stays_flat() -> None:
