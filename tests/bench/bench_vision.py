@@ -86,8 +86,8 @@ def _image(frame: Frame) -> Frame:
     return INTENSITIES[STANDARDISED](fit_to(frame, SIZE, SIZE))
 
 
-def backbone_session() -> onnxruntime.InferenceSession:
-    example = (torch.zeros((1, SIZE, SIZE, 3), dtype=torch.uint8),)
+def backbone_session(side: int = SIZE) -> onnxruntime.InferenceSession:
+    example = (torch.zeros((1, side, side, 3), dtype=torch.uint8),)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(

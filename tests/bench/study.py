@@ -4,12 +4,16 @@
 test (good ones left over; defective ones after the first 200; those of doubtful defects, p = 2/3, which no part of the
 protocol uses) and generated boards of other seeds than the one that is shown elsewhere. Each figure is the mean over
 three seeds of the coreset; the columns are the number of highest cells whose mean is the score. Takes about ten minutes.
+``python -m tests.bench.study DIR`` does the same for the ``trainval`` part of the DeepPCB data set in DIR.
 """
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from os import cpu_count
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -30,6 +34,8 @@ SEEDS = (0, 1, 2)
 HIGHEST = (1, 3, 5, 8, 16)
 MAX_CANDIDATES = 65_536
 N_TRAIN, N_TEST = 200, 200
+N_BARE = 35
+GROUPS = ("group00041", "group13000", "group77000", "group92000")
 
 Maps = NDArray[np.float32]
 Frames = Sequence[Frame]
@@ -42,7 +48,7 @@ class Variant:
     name: str
     intensity: str = AS_IS
     average: int = 1
-    grid: int = 16
+    cell_px: int = 16
     bank: int = 4000
     transform: Callable[[Maps, Maps], Maps] = field(default=lambda _, vectors: vectors)
 
@@ -70,18 +76,23 @@ VARIANTS = (
     BASE,
     replace(BASE, name="standardised", intensity=STANDARDISED),
     replace(BASE, name="3x3 averaging", average=3),
-    replace(BASE, name="8-pixel cells", grid=32),
-    replace(BASE, name="8-pixel cells, 3x3 averaging", grid=32, average=3),
+    replace(BASE, name="8-pixel cells", cell_px=8),
+    replace(BASE, name="8-pixel cells, 3x3 averaging", cell_px=8, average=3),
     replace(BASE, name="2,000 vectors", bank=2000),
     replace(BASE, name="8,000 vectors", bank=8000),
     replace(BASE, name="whitened", transform=whiten),
 )
 
 
-def main() -> None:
+def main(words: Sequence[str]) -> None:
     """Print a table for each material."""
-    session = backbone_session()
-    for material in (*map(cells, ("mono", "poly")), *map(boards, (1, 3))):
+    materials = (
+        map(partial(bare_boards, Path(words[0])), GROUPS)
+        if words
+        else (*map(cells, ("mono", "poly")), *map(boards, (1, 3)))
+    )
+    for material in materials:
+        session = backbone_session(len(material.train[0]))
         for name in material.bad:
             print(f"\n{material.name}, {name}: {len(material.good)} good, {len(material.bad[name])} bad")
             print(f"| variant | {' | '.join(map(str, HIGHEST))} |\n|---|{'---|' * len(HIGHEST)}")
@@ -121,6 +132,16 @@ def boards(seed: int) -> Material:
     )
 
 
+def bare_boards(root: Path, group: str) -> Material:
+    """Read 35 defect-free templates of a DeepPCB group to fit, and 35 more with their tested boards to validate, 640x640."""
+    lines = (root / "trainval.txt").read_text(encoding="utf-8").splitlines()
+    listed = [line.split()[0] for line in lines if line.startswith(f"{group}/")]
+    stems = [root / name.removesuffix(".jpg") for name in listed[: 2 * N_BARE]]
+    templates = [read_image(stem.with_name(f"{stem.name}_temp.jpg")) for stem in stems]
+    tested = [read_image(stem.with_name(f"{stem.name}_test.jpg")) for stem in stems[N_BARE:]]
+    return Material(f"bare boards, {group}", templates[:N_BARE], templates[N_BARE:], {"tested boards": tested})
+
+
 def measure(
     session: onnxruntime.InferenceSession, material: Material, bad: str, variant: Variant
 ) -> NDArray[np.float64]:
@@ -137,9 +158,10 @@ def describe(session: onnxruntime.InferenceSession, frames: Frames, variant: Var
     """Feature vectors of every cell: ``[n, grid, grid, 152]``."""
 
     def one(frame: Frame) -> Maps:
+        grid = len(frame) // variant.cell_px
         outputs = session.run(None, {"image": INTENSITIES[variant.intensity](frame)[None]})
         fine, coarse = (_averaged(output[0].transpose(1, 2, 0), variant.average) for output in outputs)
-        return np.concatenate([_to_grid(fine, variant.grid), _to_grid(coarse, variant.grid)], axis=2)
+        return np.concatenate([_to_grid(fine, grid), _to_grid(coarse, grid)], axis=2)
 
     with ThreadPoolExecutor(cpu_count()) as pool:
         return np.stack(list(pool.map(one, frames)))
@@ -182,4 +204,4 @@ def _small(frame: Frame) -> Frame:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
