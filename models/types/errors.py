@@ -7,6 +7,8 @@
     |   |-- OptionError       an option or argument
     |   |-- ImageError        one image
     |   |-- DataError         a data set or folder
+    |   |-- RecordError       one record of a signal
+    |   |-- AssetError        a machine or what is said of it
     |   |-- BundleError       a deployable bundle
     |   `-- MissingExtraError a part of Andon that is not installed
     `-- ResourceError         the disk, a device or a server failed
@@ -61,6 +63,14 @@ class ImageError(InputError):
 
 class DataError(InputError):
     """A data set or folder cannot be used."""
+
+
+class RecordError(InputError):
+    """One record of a signal cannot be used."""
+
+
+class AssetError(InputError):
+    """A machine is not known, or what is said of it cannot be used."""
 
 
 class BundleError(InputError):

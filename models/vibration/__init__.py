@@ -1,0 +1,1 @@
+"""Signals of machines: from samples to indicators, spectra and faults."""

@@ -1,0 +1,90 @@
+"""The squared envelope spectrum of the prewhitened signal: where impacts repeat, whatever resonance carries them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+MAX_BAND_HZ = 20_000.0
+"""Above this an industrial accelerometer on its mount shows its own resonance (ISO 5348): such bins carry no fault."""
+
+RELATIVE_FLOOR = 1e-6
+"""Bins this far below the largest hold the rounding of 24-bit converters and of float32, not a signal."""
+
+Array = NDArray[np.floating[Any]]
+
+
+def squared_envelope(samples: Array, rate_hz: float) -> Array:
+    """Squared envelope of prewhitened records.
+
+    Parameters
+    ----------
+    samples
+        ``[..., n]``, float32 or float64, finite, n at least 8, in any unit: gain and colour have no influence.
+    rate_hz
+        Samples a second.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``[..., m]`` with mean 1 in the dtype of ``samples``, m at least ``min(n / 2, MAX_BAND_HZ n / rate_hz)``, over the
+        same time as the record; zero for a constant record.
+
+    Notes
+    -----
+    Cepstrum prewhitening sets the magnitude of every bin to one and keeps its phase: ``IDFT(X / |X|)`` (Borghesani,
+    Pennacchi, Randall, Sawalhi, Ricci, MSSP 36, 2013). The squared envelope is that of the analytic signal, made at the lowest
+    rate that holds the band up to ``MAX_BAND_HZ``: a shift in frequency leaves the envelope as it is.
+    """
+    bins = fft.rfft(samples, axis=-1)[..., 1:]
+    n_band = int(min(bins.shape[-1], MAX_BAND_HZ * samples.shape[-1] / rate_hz))
+    band = bins[..., : max(1, n_band)]
+    magnitude = np.abs(band)
+    floor = magnitude.max(axis=-1, keepdims=True) * RELATIVE_FLOOR
+    # Below the floor the division by it leaves less than one, and a constant record, whose floor is zero, stays zero.
+    white = band / np.maximum(magnitude, np.maximum(floor, np.finfo(magnitude.dtype).tiny))
+    analytic = fft.ifft(white, fft.next_fast_len(white.shape[-1]), axis=-1, overwrite_x=True)
+    squared: Array = analytic.real**2 + analytic.imag**2
+    squared /= np.maximum(squared.mean(axis=-1, keepdims=True), np.finfo(squared.dtype).tiny)
+    return squared
+
+
+def modulation_spectrum(squared: Array) -> Array:
+    """Spectrum of a squared envelope of mean 1.
+
+    Parameters
+    ----------
+    squared
+        ``[..., m]``.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``[..., m // 2 + 1]``: amplitude of each modulation as a share of the mean, ``2 |DFT(e - 1)| / m``. Its lines are one over
+        the record's duration apart.
+    """
+    spectrum: Array = np.abs(fft.rfft(squared - squared.dtype.type(1), axis=-1))
+    spectrum *= 2 / squared.shape[-1]
+    return spectrum
+
+
+def ics2(squared: Array) -> Array:
+    """Spread of a squared envelope over its mean: 1 for Gaussian noise, more for impacts.
+
+    Parameters
+    ----------
+    squared
+        ``[..., m]`` with mean 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``[...]``.
+
+    Notes
+    -----
+    Indicator of cyclostationarity of second order, taken over all cycles (Raad, Antoni and Sidahmed, MSSP 22, 2008).
+    """
+    spread: Array = squared.std(axis=-1)
+    return spread
