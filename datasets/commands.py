@@ -3,27 +3,27 @@
 import argparse
 import csv
 import json
+import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from io import StringIO
 from pathlib import Path
 from time import perf_counter
 
-from andon.datasets.cards.known import known_set, known_sets
-from andon.datasets.figures import show_figures
+from andon.datasets.figures import show_detection, show_figures
 from andon.datasets.vision.folders import image_paths, open_good_folder
 from andon.datasets.vision.regions import read_regions
 from andon.datasets.vision.sources import open_dataset
-from andon.models.bundle.bundle import MODEL, Bundle
-from andon.models.bundle.runtime import LoadedBundle, load_bundle
-from andon.models.bundle.storage import check_replaceable, read_bundle, write_bundle
+from andon.models.bundle.bundle import MODEL, VisionBundle
+from andon.models.bundle.runtime import LoadedHealth, LoadedInspector, load_bundle, load_inspector
+from andon.models.bundle.storage import check_replaceable, write_bundle
 from andon.models.bundle.teaching import Lesson
 from andon.models.bundle.teaching import teach as teach_detector
 from andon.models.command.console import Console
 from andon.models.command.main import BAD_INPUT, DONE, FAILED
-from andon.models.command.options import actions, define, natural, share
+from andon.models.command.options import DATA_FOLDER, actions, andon_home, define, natural, share
 from andon.models.evaluation.inspection import Evaluation, evaluation_document, judge_all
 from andon.models.messages.catalogue import Catalogue
 from andon.models.types.errors import DataError, ImageError, ResourceError
@@ -34,6 +34,7 @@ from andon.models.vision.fitting import FitOptions
 from andon.models.vision.overlays import encode_png, overlay
 
 PREDICTIONS_HEADER = ("image", "x1", "y1", "x2", "y2", "class", "score")
+DETECTION_HEADER = ("file", "row", "anomaly")
 
 
 def data(parser: argparse.ArgumentParser, text: Catalogue) -> None:
@@ -84,7 +85,7 @@ def fit_options(arguments: argparse.Namespace) -> FitOptions:
     return FitOptions(overkill=arguments.overkill, seed=arguments.seed, regions=regions)
 
 
-def report_fit(console: Console, path: Path, bundle: Bundle, left_out: int, **members: object) -> int:
+def report_fit(console: Console, path: Path, bundle: VisionBundle, left_out: int, **members: object) -> int:
     """Say what was fitted and what it can be claimed to do.
 
     Parameters
@@ -122,12 +123,17 @@ def report_fit(console: Console, path: Path, bundle: Bundle, left_out: int, **me
     return BAD_INPUT if left_out else DONE
 
 
+# The known sets are imported where they are used: the generators behind them would slow down every other command.
+
+
 def _list_data(_: argparse.Namespace, console: Console) -> int:
+    from andon.datasets.cards.known import known_sets
+
     for name, known in known_sets().items():
-        document = {**asdict(known.provenance), "available": known.is_available(), "how_to_get": known.how_to_get}
-        console.emit(document)
+        available = known.is_available(_sets_home())
+        console.emit({**asdict(known.provenance), "available": available, "how_to_get": known.how_to_get})
         console.say(
-            "data.line" if known.is_available() else "data.line_absent",
+            "data.line" if available else "data.line_absent",
             name=name,
             licence=known.provenance.licence,
             source=known.provenance.source,
@@ -137,14 +143,18 @@ def _list_data(_: argparse.Namespace, console: Console) -> int:
 
 
 def _show_data(arguments: argparse.Namespace, console: Console) -> int:
-    document = asdict(open_dataset(arguments.name).card)
+    from andon.datasets.cards.known import card_of
+
+    document = asdict(card_of(arguments.name, _sets_home()))
     console.emit(document)
     console.show_text(json.dumps(document, ensure_ascii=False, indent=2))
     return DONE
 
 
 def _fetch_data(arguments: argparse.Namespace, console: Console) -> int:
-    path = known_set(arguments.name).fetch()
+    from andon.datasets.cards.known import known_set
+
+    path = known_set(arguments.name).fetch(_sets_home())
     console.emit({"name": arguments.name, "path": None if path is None else str(path)})
     if path is None:
         console.say("data.generated", subject=arguments.name)
@@ -153,8 +163,13 @@ def _fetch_data(arguments: argparse.Namespace, console: Console) -> int:
     return DONE
 
 
+def _sets_home() -> Path:
+    """Where fetched data sets are kept."""
+    return andon_home(os.environ) / DATA_FOLDER
+
+
 def _inspect(arguments: argparse.Namespace, console: Console) -> int:
-    loaded = load_bundle(arguments.bundle)
+    loaded = load_inspector(arguments.bundle)
     files = list(_distinctly_shown(file for path in arguments.paths for file in _files_of(path)))
     verdicts: list[Verdict | None] = []
     with console.progress() as progress:
@@ -185,7 +200,7 @@ def _distinctly_shown(files: Iterable[tuple[Path, Path]]) -> Iterator[tuple[Path
 
 
 def _inspect_file(
-    path: Path, shown: Path, loaded: LoadedBundle, heatmaps: Path | None, console: Console
+    path: Path, shown: Path, loaded: LoadedInspector, heatmaps: Path | None, console: Console
 ) -> Verdict | None:
     started = perf_counter()
     try:
@@ -219,7 +234,7 @@ def _write(path: Path, contents: bytes) -> None:
 def _teach(arguments: argparse.Namespace, console: Console) -> int:
     check_replaceable(arguments.out)
     options = fit_options(arguments)
-    source = read_bundle(arguments.bundle)
+    source = load_inspector(arguments.bundle).bundle
     good = open_good_folder(arguments.good)
     lesson = Lesson(
         model=source.files[MODEL],
@@ -236,8 +251,15 @@ def _teach(arguments: argparse.Namespace, console: Console) -> int:
 
 def _evaluate(arguments: argparse.Namespace, console: Console) -> int:
     loaded = load_bundle(arguments.bundle)
-    manifest = loaded.bundle.manifest
-    seed = manifest.seed if arguments.seed is None else arguments.seed
+    seed = loaded.bundle.manifest.seed if arguments.seed is None else arguments.seed
+    match loaded:
+        case LoadedInspector():
+            return _evaluate_inspector(loaded, seed, arguments, console)
+        case LoadedHealth():
+            return _evaluate_health(loaded, seed, arguments, console)
+
+
+def _evaluate_inspector(loaded: LoadedInspector, seed: int, arguments: argparse.Namespace, console: Console) -> int:
     samples = open_dataset(arguments.data, seed).samples(Split.TEST)
     with console.leaving_out() as left_out, console.progress() as progress:
         advance = partial(progress, "evaluate.stage")
@@ -250,11 +272,33 @@ def _evaluate(arguments: argparse.Namespace, console: Console) -> int:
     return BAD_INPUT if left_out else DONE
 
 
+def _evaluate_health(loaded: LoadedHealth, seed: int, arguments: argparse.Namespace, console: Console) -> int:
+    from andon.datasets.health.judging import detection_document, judge_runs, predictions
+    from andon.datasets.health.sources import runs_for
+
+    with console.progress() as progress:
+        runs = runs_for(loaded.model.contract, arguments.data, seed, _sets_home(), progress)
+        judged = judge_runs(loaded.model, runs, progress)
+    document = {"bundle": str(arguments.bundle), "data": arguments.data, **detection_document(judged)}
+    console.emit(document)
+    show_detection(console, document)
+    if arguments.predictions:
+        _write(arguments.predictions, _table(DETECTION_HEADER, predictions(judged)).encode())
+    return DONE
+
+
 def _predictions(evaluation: Evaluation) -> str:
+    rows = (
+        [Path(judged.sample.name).stem, *defect.bbox, defect.label, defect.score]
+        for judged in evaluation.judged
+        for defect in judged.defects
+    )
+    return _table(PREDICTIONS_HEADER, rows)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     table = StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(PREDICTIONS_HEADER)
-    for judged in evaluation.judged:
-        for defect in judged.defects:
-            writer.writerow([Path(judged.sample.name).stem, *defect.bbox, defect.label, defect.score])
+    writer.writerow(header)
+    writer.writerows(rows)
     return table.getvalue()

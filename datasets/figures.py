@@ -9,6 +9,7 @@ from andon.models.command.console import Console
 
 SHARES = frozenset({"accuracy", "overkill", "escape"})
 WITH_INTERVAL = ("auroc", "ap", "accuracy", "overkill", "escape")
+DETECTION = ("f1", "far", "mar", "far_free", "n_normal", "n_anomalous", "n_not_judged")
 PLAIN = ("baseline_brightness_auroc", "pixel_auroc", "aupro", "n_good", "n_bad", "n_retake", "p50_ms", "p99_ms")
 
 
@@ -21,6 +22,17 @@ def show_figures(console: Console, figures: Mapping[str, Any]) -> None:
     console.show(table)
     if figures["by_type"]:
         console.show(_types(console, figures["by_type"]))
+
+
+def show_detection(console: Console, figures: Mapping[str, Any]) -> None:
+    """Show a person how well healthy rows were told from others; nothing where there were none to judge."""
+    table = Table(*(console.text(f"evaluate.{column}") for column in ("figure", "value")))
+    for name in DETECTION:
+        if figures.get(name) is not None:
+            value = figures[name]
+            table.add_row(console.text(f"evaluate.{name}"), str(value) if isinstance(value, int) else f"{value:.2f} %")
+    if table.row_count:
+        console.show(table)
 
 
 def _types(console: Console, by_type: Mapping[str, Mapping[str, Any]]) -> Table:

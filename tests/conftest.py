@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from andon.models.bundle.bundle import Bundle
+from andon.models.bundle.bundle import VisionBundle
 from andon.models.bundle.storage import write_bundle
 from andon.models.bundle.teaching import Lesson, teach
 from andon.models.command.main import main
@@ -96,20 +96,20 @@ def tiny_graph(side: int = SIDE) -> bytes:
     return serialized
 
 
-def taught(overkill: float = 0.2, seed: int = 0) -> Bundle:
+def taught(overkill: float = 0.2, seed: int = 0) -> VisionBundle:
     """A detector of striped plates on the tiny graph."""
     lesson = Lesson(tiny_graph(), [plate_sample(each) for each in range(12)], (), CARD, {"graph": "tiny"})
     return teach(lesson, FitOptions(overkill=overkill, seed=seed, bank_size=64))[0]
 
 
 @pytest.fixture(scope="session")
-def tiny_bundle() -> Bundle:
+def tiny_bundle() -> VisionBundle:
     """A detector of striped plates, in memory."""
     return taught()
 
 
 @pytest.fixture
-def bundle_dir(tiny_bundle: Bundle, tmp_path: Path) -> Path:
+def bundle_dir(tiny_bundle: VisionBundle, tmp_path: Path) -> Path:
     """The same, written to a folder of the test's own."""
     path = tmp_path / "plates"
     write_bundle(tiny_bundle, path)

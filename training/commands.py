@@ -2,33 +2,47 @@
 
 import argparse
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 from andon.datasets.commands import add_fit_options, fit_options, report_fit
-from andon.datasets.figures import show_figures
+from andon.datasets.figures import show_detection, show_figures
+from andon.datasets.health.sources import Wishes, open_health_data
 from andon.datasets.vision.sources import open_dataset
-from andon.models.bundle.runtime import make_inspector
 from andon.models.bundle.storage import check_replaceable, write_bundle
 from andon.models.command.console import Console
-from andon.models.command.options import actions, andon_home
+from andon.models.command.main import DONE
+from andon.models.command.options import DATA_FOLDER, actions, andon_home, natural, positive
 from andon.models.evaluation.inspection import numbers_of
 from andon.models.messages.catalogue import Catalogue
 from andon.models.types.progress import Progress
-from andon.training.pipelines.vision import Trained, input_size, train_patchcore, worst_images
+from andon.training.pipelines.equipment import train_health
+from andon.training.pipelines.vision import Trained, input_size, pictures_of, train_patchcore
 from andon.training.tracking.logged_models import LoggedRun
 from andon.training.tracking.runs import TrainingRecord, log_training
 from andon.training.tracking.store import default_store
 
 METHODS = ("auto", "patchcore")
+EQUIPMENT_METHODS = ("health",)
 
 
 def train(parser: argparse.ArgumentParser, text: Catalogue) -> None:
-    """Define ``andon train vision``."""
-    vision = actions(parser, text, "train")("vision", _train_vision)
+    """Define ``andon train vision`` and ``andon train equipment``."""
+    add = actions(parser, text, "train")
+    vision = add("vision", _train_vision)
     vision.add_argument("--data", required=True, metavar="SRC", help=text.text("help.source"))
     vision.add_argument("--method", choices=METHODS, default="auto", help=text.text("help.method"))
     vision.add_argument("--size", default="256x256", metavar="HxW", help=text.text("help.size"))
     add_fit_options(vision, text)
+    equipment = add("equipment", _train_equipment)
+    equipment.add_argument("--data", required=True, metavar="SRC", help=text.text("help.source_equipment"))
+    equipment.add_argument(
+        "--method", choices=EQUIPMENT_METHODS, default="health", help=text.text("help.method_equipment")
+    )
+    equipment.add_argument("--window", type=natural, metavar="N", help=text.text("help.window"))
+    equipment.add_argument("--rate", type=positive, metavar="HZ", help=text.text("help.train_rate"))
+    equipment.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help=text.text("help.out"))
+    equipment.add_argument("--seed", type=natural, default=0, metavar="N", help=text.text("help.seed"))
 
 
 def _train_vision(arguments: argparse.Namespace, console: Console) -> int:
@@ -55,15 +69,46 @@ def _train_vision(arguments: argparse.Namespace, console: Console) -> int:
     return code
 
 
+def _train_equipment(arguments: argparse.Namespace, console: Console) -> int:
+    check_replaceable(arguments.out)
+    home = andon_home(os.environ)
+    wishes = Wishes(arguments.window, arguments.rate)
+    with console.progress() as progress:
+        data = open_health_data(arguments.data, wishes, arguments.seed, home / DATA_FOLDER, progress)
+        trained = train_health(data, arguments.seed, progress)
+        write_bundle(trained.bundle, arguments.out)
+        record = TrainingRecord(trained.bundle, arguments.data, trained.metrics, {})
+        run = log_training(record, default_store(home, os.environ), progress)
+    manifest = trained.bundle.manifest
+    console.emit(
+        {
+            "bundle": str(arguments.out),
+            "digest": trained.bundle.digest,
+            "features": list(manifest.features.names),
+            "window": manifest.features.window,
+            "rate_hz": manifest.features.rate_hz,
+            "baselines": [asdict(key) for key in manifest.baselines],
+            "non_commercial": manifest.data.non_commercial,
+            "evaluation": trained.figures or None,
+            "run_id": run.run_id,
+            "model_uri": run.model_uri,
+        }
+    )
+    n_rows = sum(key.n_rows for key in manifest.baselines)
+    console.say("train.health", subject=str(arguments.out), baselines=len(manifest.baselines), rows=n_rows)
+    show_detection(console, trained.figures)
+    if manifest.data.non_commercial:
+        console.say("data.non_commercial", subject=manifest.data.name, licence=manifest.data.licence)
+    console.say("train.tracked", run_id=run.run_id, uri=run.model_uri)
+    return DONE
+
+
 def track(source: str, trained: Trained, home: Path, progress: Progress) -> LoggedRun:
     """Log a training in the store that the environment names, or else in the one under ``home``."""
     record = TrainingRecord(
         bundle=trained.bundle,
         source=source,
         metrics=numbers_of(trained.figures),
-        calibration_scores=trained.calibration_scores,
-        good_scores=trained.evaluation.scores(good=True),
-        bad_scores=trained.evaluation.scores(good=False),
-        worst_images=worst_images(make_inspector(trained.bundle), trained.evaluation),
+        pictures=pictures_of(trained),
     )
     return log_training(record, default_store(home, os.environ), progress)

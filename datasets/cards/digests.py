@@ -1,16 +1,18 @@
 """Checksums over what a data set contains."""
 
 from collections.abc import Iterable
+from hashlib import file_digest as digest_file
 from hashlib import sha256
 from pathlib import Path
 
 import rfc8785
 
 from andon.models.types.errors import ResourceError
+from andon.models.types.vibration import RecordSample
 from andon.models.types.vision import ImageSample
 
 
-def digest_of(samples: Iterable[ImageSample]) -> str:
+def digest_of(samples: Iterable[ImageSample | RecordSample]) -> str:
     """Return the SHA-256 of a set of samples: of what they are, not of their order or where they are kept.
 
     It is taken over the canonical JSON (RFC 8785) of the sorted list of ``[name, label, unit, digest]``.
@@ -41,6 +43,7 @@ def file_digest(path: Path) -> str:
         If it cannot be read.
     """
     try:
-        return sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            return digest_file(file, "sha256").hexdigest()
     except OSError as error:
         raise ResourceError("data.unreadable", str(path), found=error.strerror or "") from error

@@ -1,1 +1,1 @@
-"""The deployable unit: manifest, graph, memory bank and goldens; reading, writing, parity and the runtime."""
+"""The deployable unit: manifest, graph, arrays and goldens of any kind of model; reading, writing, parity and the runtime."""

@@ -4,29 +4,40 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError, Message
 from numpy.typing import NDArray
 
-from andon.models.bundle.manifest import FileDigest, Manifest, decode_manifest
+from andon.models.bundle.manifest import (
+    AnyManifest,
+    FileDigest,
+    HealthManifest,
+    Manifest,
+    VisionManifest,
+    decode_manifest,
+)
 from andon.models.types.errors import BundleError
 
 MANIFEST = "manifest.json"
 SIGNATURE = "signature.json"
 MODEL = "model.onnx"
-BANK = "bank.npy"
 GOLDEN_FOLDER = "goldens"
 EXPECTED = f"{GOLDEN_FOLDER}/expected.json"
 MIN_OPSET = 18
 
 
+Number = TypeVar("Number", np.float32, np.float64)
+Manifest_co = TypeVar("Manifest_co", bound=Manifest, covariant=True)
+
+
 @dataclass(frozen=True)
-class Bundle:
+class Bundle(Generic[Manifest_co]):
     """The deployable unit. ``files`` maps each name (``model.onnx``, ``goldens/00.png``) to its contents."""
 
-    manifest: Manifest
+    manifest: Manifest_co
     files: Mapping[str, bytes]
 
     @property
@@ -34,9 +45,14 @@ class Bundle:
         """SHA-256 of the manifest, which holds the digest of every other file."""
         return sha256(self.manifest.encode()).hexdigest()
 
-    def bank(self) -> NDArray[np.float32]:
-        """Read the memory bank: float32 ``[m, d]``."""
-        return decode_array(self.files[BANK], BANK)
+    def array(self, name: str, dtype: type[Number]) -> NDArray[Number]:
+        """Read a part that is an array of ``dtype``."""
+        return decode_array(self.files[name], name, dtype)
+
+
+AnyBundle = Bundle[AnyManifest]
+VisionBundle = Bundle[VisionManifest]
+HealthBundle = Bundle[HealthManifest]
 
 
 def file_digests(files: Mapping[str, bytes]) -> dict[str, FileDigest]:
@@ -44,25 +60,26 @@ def file_digests(files: Mapping[str, bytes]) -> dict[str, FileDigest]:
     return {name: FileDigest(len(data), sha256(data).hexdigest()) for name, data in sorted(files.items())}
 
 
-def encode_array(array: NDArray[np.float32]) -> bytes:
+def encode_array(array: NDArray[np.floating[Any]]) -> bytes:
     """Encode as ``.npy``."""
     buffer = BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
 
 
-def decode_array(encoded: bytes, subject: str) -> NDArray[np.float32]:
-    """Decode a ``.npy`` of float32; pickled objects are refused."""
+def decode_array(encoded: bytes, subject: str, dtype: type[Number]) -> NDArray[Number]:
+    """Decode a ``.npy`` of ``dtype``; pickled objects are refused."""
     try:
         array = np.load(BytesIO(encoded), allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise BundleError("bundle.array", subject, reason=str(error)) from error
-    if not isinstance(array, np.ndarray) or array.dtype != np.float32:
-        raise BundleError("bundle.array", subject, reason=f"dtype {getattr(array, 'dtype', type(array).__name__)}")
+        raise BundleError("bundle.array", subject, reason=str(error), expected=dtype.__name__) from error
+    if not isinstance(array, np.ndarray) or array.dtype != dtype:
+        found = f"dtype {getattr(array, 'dtype', type(array).__name__)}"
+        raise BundleError("bundle.array", subject, reason=found, expected=dtype.__name__)
     return array
 
 
-def checked_bundle(contents: Mapping[str, bytes], subject: str) -> Bundle:
+def checked_bundle(contents: Mapping[str, bytes], subject: str) -> AnyBundle:
     """Check what was read from a folder or zip, and make a bundle of it.
 
     Names, sizes and digests first; only then is anything decoded.
@@ -83,7 +100,7 @@ def checked_bundle(contents: Mapping[str, bytes], subject: str) -> Bundle:
 
 
 def _check_names(manifest: Manifest, files: Mapping[str, bytes], subject: str) -> None:
-    for name in sorted({*manifest.files, MODEL, BANK, EXPECTED} - files.keys()):
+    for name in sorted({*manifest.files, *manifest.parts, MODEL, EXPECTED} - files.keys()):
         raise BundleError("bundle.missing_file", f"{subject}/{name}")
     for name in sorted(files.keys() - manifest.files.keys()):
         raise BundleError("bundle.extra_file", f"{subject}/{name}")

@@ -1,11 +1,13 @@
 """What a bundle says of itself, as canonical JSON: no time, no run id, so that equal inputs give equal bytes."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import rfc8785
 
+from andon.models.health.settings import BaselineKey, FeatureContract, HealthSettings
 from andon.models.types.errors import BundleError
 from andon.models.types.vision import DataCard
 from andon.models.vision.calibration import OperatingPoint
@@ -13,6 +15,48 @@ from andon.models.vision.gates import Gate
 from andon.models.vision.scoring import Polygon
 
 SCHEMA_VERSION = 1
+"""Rises where a reader would misread what it knows. Another kind of bundle is none of its business: see ``KINDS``."""
+
+BANK = "bank.npy"
+MEANS, WHITENERS = "means.npy", "whiteners.npy"
+CALIBRATION, DRIFT_LIMITS = "calibration.npy", "drift_limits.npy"
+
+
+@dataclass(frozen=True, slots=True)
+class FileDigest:
+    """Size and SHA-256 of one file of the bundle."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What every bundle says: what it is, what it was made from and with, and which files belong to it.
+
+    ``options`` are those of the fit. ``files`` holds every file of the bundle but the manifest and the signature.
+    """
+
+    parts: ClassVar[tuple[str, ...]] = ()
+    """The files that a bundle of this kind cannot do without, beside its graph and goldens."""
+
+    schema_version: int
+    kind: str
+    method: str
+    data: DataCard
+    options: dict[str, str | int | float]
+    seed: int
+    libraries: dict[str, str]
+    files: dict[str, FileDigest]
+
+    @property
+    def label(self) -> str:
+        """Kind and method in one word."""
+        return f"{self.kind}/{self.method}"
+
+    def encode(self) -> bytes:
+        """Encode as canonical JSON (RFC 8785)."""
+        return rfc8785.dumps(asdict(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,58 +83,77 @@ class Preprocessing:
     grow: str = "bilinear"
 
 
-@dataclass(frozen=True, slots=True)
-class FileDigest:
-    """Size and SHA-256 of one file of the bundle."""
-
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisionManifest(Manifest):
     """Everything that is decided about a detector beside its graph and bank.
 
-    ``regions`` are the polygons to look in, as fractions of width and height; none means everywhere. ``options`` are
-    those of the fit. ``files`` holds every file of the bundle but the manifest and the signature.
+    ``regions`` are the polygons to look in, as fractions of width and height; none means everywhere.
     """
 
-    schema_version: int
-    kind: str
-    method: str
+    parts: ClassVar[tuple[str, ...]] = (BANK,)
+
     input: InputContract
     preprocessing: Preprocessing
     operating_point: OperatingPoint
     gates: tuple[Gate, ...]
     regions: tuple[Polygon, ...]
     classes: tuple[str, ...]
-    data: DataCard
-    options: dict[str, str | int | float]
-    seed: int
-    libraries: dict[str, str]
-    files: dict[str, FileDigest]
-
-    def encode(self) -> bytes:
-        """Encode as canonical JSON (RFC 8785)."""
-        return rfc8785.dumps(asdict(self))
 
 
-def decode_manifest(encoded: bytes, subject: str) -> Manifest:
-    """Decode a manifest.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthManifest(Manifest):
+    """Everything that is decided about a health model beside its graph and the arrays of its baselines.
+
+    ``features`` are the measures that the graph takes, in order; ``baselines`` says what each entry of the arrays is.
+    """
+
+    parts: ClassVar[tuple[str, ...]] = (MEANS, WHITENERS, CALIBRATION, DRIFT_LIMITS)
+
+    features: FeatureContract
+    settings: HealthSettings
+    baselines: tuple[BaselineKey, ...]
+
+
+VISION, EQUIPMENT = "vision", "equipment"
+PATCHCORE, HEALTH = (VISION, "patchcore"), (EQUIPMENT, "health")
+
+AnyManifest = VisionManifest | HealthManifest
+
+KINDS: Mapping[tuple[str, str], type[VisionManifest] | type[HealthManifest]] = {
+    PATCHCORE: VisionManifest,
+    HEALTH: HealthManifest,
+}
+"""The manifest of each kind and method that this version of Andon knows."""
+
+
+def decode_manifest(encoded: bytes, subject: str) -> AnyManifest:
+    """Decode a manifest of any kind.
 
     Raises
     ------
     BundleError
-        Not JSON, a newer schema, or a member missing or of another type.
+        Not JSON, a newer schema, a kind that is not known, or a member missing or of another type.
     """
     try:
         document = msgspec.json.decode(encoded)
         version = _schema_version(document, subject)
         if version > SCHEMA_VERSION:
             raise BundleError("bundle.newer_schema", subject, found=version, expected=SCHEMA_VERSION)
-        return msgspec.convert(document, Manifest)
+        return msgspec.convert(document, _kind(msgspec.convert(document, _Kind), subject))
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise BundleError("bundle.manifest", subject, reason=str(error)) from error
+
+
+class _Kind(msgspec.Struct):
+    kind: str
+    method: str
+
+
+def _kind(found: _Kind, subject: str) -> type[VisionManifest] | type[HealthManifest]:
+    if (found.kind, found.method) not in KINDS:
+        expected = ", ".join("/".join(kind) for kind in KINDS)
+        raise BundleError("bundle.kind", subject, found=f"{found.kind}/{found.method}", expected=expected)
+    return KINDS[found.kind, found.method]
 
 
 def _schema_version(document: Any, subject: str) -> int:

@@ -1,64 +1,121 @@
-"""From a bundle to an inspector that has proved itself on this machine."""
+"""From a bundle to what judges by it, once it has proved itself on this machine."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from andon.models.bundle.bundle import BANK, MANIFEST, MODEL, Bundle
-from andon.models.bundle.goldens import Parity, measure_parity
+from andon.models.bundle import health_goldens, vision_goldens
+from andon.models.bundle.bundle import MANIFEST, MODEL, AnyBundle, Bundle, HealthBundle, VisionBundle
+from andon.models.bundle.goldens import Parity
+from andon.models.bundle.manifest import (
+    BANK,
+    CALIBRATION,
+    DRIFT_LIMITS,
+    HEALTH,
+    MEANS,
+    PATCHCORE,
+    WHITENERS,
+    HealthManifest,
+    VisionManifest,
+)
 from andon.models.bundle.storage import read_bundle
+from andon.models.health.fitting import BaselineArrays, unpack
+from andon.models.health.graph import HealthGraph
+from andon.models.health.watching import HealthModel
 from andon.models.types.errors import BundleError
 from andon.models.vision.graph import BANK_MULTIPLE, PatchGraph
 from andon.models.vision.inspector import PatchInspector, PatchScorer
 from andon.models.vision.preprocessing import INTENSITIES
 
-VISION = "vision"
+
+@dataclass(frozen=True)
+class LoadedInspector:
+    """A vision bundle, ready to inspect."""
+
+    kind: ClassVar[str] = "/".join(PATCHCORE)
+
+    bundle: VisionBundle
+    inspector: PatchInspector
+
+    def parity(self) -> Parity:
+        """Measure how well this machine reproduces the goldens."""
+        return vision_goldens.measure_parity(self.inspector.scorer, self.bundle.files, self.inspector.threshold)
 
 
 @dataclass(frozen=True)
-class LoadedBundle:
-    """A bundle whose goldens were reproduced here, ready to inspect."""
+class LoadedHealth:
+    """A bundle of a health model, ready to judge machines."""
 
-    bundle: Bundle
-    inspector: PatchInspector
+    kind: ClassVar[str] = "/".join(HEALTH)
+
+    bundle: HealthBundle
+    model: HealthModel
+
+    def parity(self) -> Parity:
+        """Measure how well this machine reproduces the goldens."""
+        return health_goldens.measure_parity(self.model, self.bundle.files)
+
+
+LoadedBundle = LoadedInspector | LoadedHealth
+"""A bundle of any kind, ready for use."""
+
+Loaded = TypeVar("Loaded", bound=LoadedBundle)
 
 
 def load_bundle(path: Path) -> LoadedBundle:
-    """Read the bundle at ``path``, check it and its goldens, and return its inspector.
+    """Read the bundle at ``path``, whatever its kind, and check it and its goldens.
 
     Raises
     ------
     BundleError
         The bundle is damaged, or this machine does not reproduce its goldens.
     """
-    bundle = read_bundle(path)
-    inspector = make_inspector(bundle)
-    parity = measure_parity(inspector.scorer, bundle.files, inspector.threshold)
+    loaded = open_bundle(read_bundle(path))
+    parity = loaded.parity()
     if not parity.holds:
         raise BundleError("bundle.parity", str(path), found=f"{parity.worst:.2e}", expected=f"{parity.tolerance:.0e}")
-    return LoadedBundle(bundle, inspector)
+    return loaded
 
 
-def make_inspector(bundle: Bundle) -> PatchInspector:
-    """Make the inspector of ``bundle``, without running its goldens."""
-    manifest = bundle.manifest
-    if (manifest.kind, manifest.method) not in _MAKERS:
-        raise BundleError("bundle.kind", MODEL, found=f"{manifest.kind}/{manifest.method}", expected="vision/patchcore")
-    return _MAKERS[manifest.kind, manifest.method](bundle)
+def load_inspector(path: Path) -> LoadedInspector:
+    """Load the vision bundle at ``path`` as ``load_bundle`` does; one of another kind is a ``BundleError``."""
+    return _expect(LoadedInspector, load_bundle(path), path)
 
 
-def check_parity(bundle: Bundle) -> Parity:
+def _expect(kind: type[Loaded], loaded: LoadedBundle, path: Path) -> Loaded:
+    if not isinstance(loaded, kind):
+        raise BundleError("bundle.kind", str(path), found=loaded.bundle.manifest.label, expected=kind.kind)
+    return loaded
+
+
+def load_health(path: Path) -> LoadedHealth:
+    """Load the health model at ``path`` as ``load_bundle`` does; a bundle of another kind is a ``BundleError``."""
+    return _expect(LoadedHealth, load_bundle(path), path)
+
+
+def open_bundle(bundle: AnyBundle) -> LoadedBundle:
+    """Make what judges by ``bundle``, without running its goldens."""
+    match bundle.manifest:
+        case VisionManifest() as manifest:
+            vision = Bundle(manifest, bundle.files)
+            return LoadedInspector(vision, make_inspector(vision))
+        case HealthManifest() as manifest:
+            health = Bundle(manifest, bundle.files)
+            return LoadedHealth(health, make_health_model(health))
+
+
+def check_parity(bundle: AnyBundle) -> Parity:
     """Measure how well this machine reproduces the goldens of ``bundle``."""
-    inspector = make_inspector(bundle)
-    return measure_parity(inspector.scorer, bundle.files, inspector.threshold)
+    return open_bundle(bundle).parity()
 
 
-def _patch_inspector(bundle: Bundle) -> PatchInspector:
+def make_inspector(bundle: VisionBundle) -> PatchInspector:
+    """Make the inspector of ``bundle``, without running its goldens."""
     graph = PatchGraph(bundle.files[MODEL])
-    bank = _checked_bank(bundle.bank(), graph.dimensions)
+    bank = _checked_bank(bundle.array(BANK, np.float32), graph.dimensions)
     manifest = bundle.manifest
     if manifest.preprocessing.intensity not in INTENSITIES:
         raise BundleError("bundle.manifest", MANIFEST, reason=f"intensity {manifest.preprocessing.intensity}")
@@ -66,10 +123,41 @@ def _patch_inspector(bundle: Bundle) -> PatchInspector:
     return PatchInspector(scorer, manifest.operating_point.threshold, manifest.gates)
 
 
+def make_health_model(bundle: HealthBundle) -> HealthModel:
+    """Make the health model of ``bundle``, without running its goldens."""
+    manifest = bundle.manifest
+    n, d = len(manifest.baselines), len(manifest.features.names)
+    _check_health(manifest)
+    arrays = BaselineArrays(
+        means=_shaped(bundle, MEANS, (n, d)),
+        whiteners=_shaped(bundle, WHITENERS, (n, d, d)),
+        scores=_shaped(bundle, CALIBRATION, (n, None)),
+        drift_limits=_shaped(bundle, DRIFT_LIMITS, (n, d)),
+    )
+    score = HealthGraph(bundle.files[MODEL]).distances
+    return HealthModel(manifest.features, manifest.settings, unpack(manifest.baselines, arrays), score)
+
+
+def _check_health(manifest: HealthManifest) -> None:
+    """Refuse what a manifest can say but nothing can be made of."""
+    keys = [(key.asset, key.state) for key in manifest.baselines]
+    if not keys or len(set(keys)) != len(keys):
+        raise BundleError("bundle.manifest", MANIFEST, reason="baselines")
+    if not manifest.features.names or len(manifest.features.names) != len(manifest.features.transforms):
+        raise BundleError("bundle.manifest", MANIFEST, reason="features")
+
+
+def _shaped(bundle: HealthBundle, name: str, expected: tuple[int | None, ...]) -> NDArray[np.float64]:
+    """Read an array of float64 whose shape is as ``expected``, None for any extent."""
+    array = bundle.array(name, np.float64)
+    shape = tuple(found if size is None else size for found, size in zip(array.shape, expected, strict=False))
+    if array.shape != shape or array.ndim != len(expected):
+        listed = ", ".join("m" if size is None else str(size) for size in expected)
+        raise BundleError("bundle.baselines", name, found=str(list(array.shape)), expected=f"[{listed}]")
+    return array
+
+
 def _checked_bank(bank: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
     if bank.ndim != 2 or bank.shape[1] != dimensions or not len(bank) or len(bank) % BANK_MULTIPLE:
         raise BundleError("bundle.bank", BANK, found=str(list(bank.shape)), expected=dimensions)
     return bank
-
-
-_MAKERS: Mapping[tuple[str, str], Callable[[Bundle], PatchInspector]] = {(VISION, "patchcore"): _patch_inspector}

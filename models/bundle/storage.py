@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 
-from andon.models.bundle.bundle import GOLDEN_FOLDER, MANIFEST, Bundle, checked_bundle
+from andon.models.bundle.bundle import GOLDEN_FOLDER, MANIFEST, AnyBundle, checked_bundle
 from andon.models.bundle.exchange import exchange
 from andon.models.types.errors import BundleError, OptionError, ResourceError
 
@@ -19,7 +19,7 @@ MAX_BYTES = 2**30
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
-def read_bundle(path: Path) -> Bundle:
+def read_bundle(path: Path) -> AnyBundle:
     """Read and check the bundle at ``path``.
 
     Raises
@@ -34,7 +34,7 @@ def read_bundle(path: Path) -> Bundle:
     return checked_bundle(contents, str(path))
 
 
-def write_bundle(bundle: Bundle, path: Path) -> None:
+def write_bundle(bundle: AnyBundle, path: Path) -> None:
     """Write ``bundle`` at ``path``, replacing what is there as a whole or not at all.
 
     Everything is written and flushed beside ``path`` first, then takes its name.

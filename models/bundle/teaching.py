@@ -6,9 +6,16 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
-from andon.models.bundle.bundle import BANK, MODEL, Bundle, encode_array, file_digests
-from andon.models.bundle.goldens import golden_files
-from andon.models.bundle.manifest import SCHEMA_VERSION, InputContract, Manifest, Preprocessing
+from andon.models.bundle.bundle import MODEL, Bundle, VisionBundle, encode_array, file_digests
+from andon.models.bundle.manifest import (
+    BANK,
+    PATCHCORE,
+    SCHEMA_VERSION,
+    InputContract,
+    Preprocessing,
+    VisionManifest,
+)
+from andon.models.bundle.vision_goldens import golden_files
 from andon.models.types.progress import Progress, silent
 from andon.models.types.vision import DataCard, Frame, ImageSample
 from andon.models.vision.fitting import FitOptions, Fitted, Report, fit
@@ -46,7 +53,7 @@ class Lesson:
 
 def teach(
     lesson: Lesson, options: FitOptions, progress: Progress = silent, report: Report = lambda _: None
-) -> tuple[Bundle, Fitted]:
+) -> tuple[VisionBundle, Fitted]:
     """Fit, calibrate and pack a detector.
 
     Returns
@@ -71,10 +78,10 @@ def teach(
         BANK: encode_array(fitted.bank),
         **golden_files(scorer, _golden_images(fitted, graph, options.seed)),
     }
-    manifest = Manifest(
+    manifest = VisionManifest(
         schema_version=SCHEMA_VERSION,
-        kind="vision",
-        method="patchcore",
+        kind=PATCHCORE[0],
+        method=PATCHCORE[1],
         input=InputContract(graph.height, graph.width),
         preprocessing=Preprocessing(fitted.intensity),
         operating_point=fitted.operating_point,

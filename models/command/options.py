@@ -3,7 +3,7 @@
 import argparse
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from math import nan
+from math import inf, nan
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,6 +18,8 @@ Run = Callable[[argparse.Namespace, Console], int]
 
 SETTINGS_FILE = "andon.toml"
 PREFIX = "ANDON_"
+DATA_FOLDER = "data"
+"""Under ``andon_home``: the data sets that were fetched."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -109,6 +111,21 @@ def natural(value: str) -> int:
     if not value.isdecimal():
         raise argparse.ArgumentTypeError(f"{value!r} is not a whole number from 0")
     return int(value)
+
+
+def positive(value: str) -> float:
+    """Read a finite number above zero.
+
+    >>> positive("25.6e3")
+    25600.0
+    """
+    try:
+        number = float(value)
+    except ValueError:
+        number = nan
+    if not 0 < number < inf:
+        raise argparse.ArgumentTypeError(f"{value!r} is not a number above 0")
+    return number
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

@@ -32,3 +32,12 @@ def uuid7(unix_ns: int, noise: int) -> UUID:
 def new_id() -> str:
     """Make an identifier of this moment: a UUIDv7 in its usual form."""
     return str(uuid7(time.time_ns(), int.from_bytes(os.urandom(8), "big") >> 2))
+
+
+def safe_name(name: str) -> str:
+    """Turn the name of a thing into the name of a file: letters, digits, ``-`` and ``_`` of any script stay.
+
+    >>> safe_name("P-101/drive end")
+    'P-101_drive_end'
+    """
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)

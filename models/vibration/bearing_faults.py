@@ -1,5 +1,6 @@
 """Which part of a bearing the squared envelope spectrum speaks of, and how surely."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -117,7 +118,7 @@ def bearing_evidence(
     """
     squared = squared_envelope(samples, rate_hz)
     resolution_hz = rate_hz / len(samples)
-    spectrum = _unexplained(modulation_spectrum(squared).astype(np.float64), resolution_hz, shaft_hz, mains_hz)
+    spectrum = unexplained(modulation_spectrum(squared), resolution_hz, shaft_hz, mains_hz)
     view = _View(spectrum, resolution_hz, shaft_hz, orders)
     within = [fault for fault, order in fault_fundamentals(orders).items() if view.reaches(order)]
     long_enough = [
@@ -136,13 +137,24 @@ def bearing_evidence(
     )
 
 
+def unexplained(
+    modulations: NDArray[np.floating[Any]], resolution_hz: float, shaft_hz: float, mains_hz: Iterable[float]
+) -> Spectrum:
+    """What is left of a ``modulation_spectrum`` without the harmonics of the shaft and of twice the mains."""
+    top_hz = len(modulations) * resolution_hz
+    shaft_lines = np.arange(shaft_hz, top_hz, shaft_hz)[:100]
+    without_shaft = without_lines(modulations.astype(np.float64), resolution_hz, shaft_lines, SHAFT_WIDTH)
+    mains = [number * 2 * hz for hz in mains_hz for number in range(1, SEARCH.harmonics + 1)]
+    return without_lines(without_shaft, resolution_hz, mains, MAINS_WIDTH)
+
+
 def impulsive_from(n_independent: int) -> float:
     """95 % quantile of ICS2 in Gaussian noise of which ``n_independent`` samples of the analytic signal are independent.
 
     The squared envelope of Gaussian noise is exponentially distributed, for which the ratio of spread and mean has the variance
     1 / n (delta method).
     """
-    return 1 + IMPULSIVE_QUANTILE / n_independent**0.5
+    return 1 + IMPULSIVE_QUANTILE / math.sqrt(n_independent)
 
 
 @lru_cache(maxsize=64)
@@ -163,13 +175,6 @@ def decoy_orders(orders: BearingOrders) -> tuple[float, ...]:
     return (
         tuple(free[np.linspace(0, len(free) - 1, min(N_DECOYS, len(free))).astype(int)].tolist()) if len(free) else ()
     )
-
-
-def _unexplained(spectrum: Spectrum, resolution_hz: float, shaft_hz: float, mains_hz: Iterable[float]) -> Spectrum:
-    top_hz = len(spectrum) * resolution_hz
-    shaft = without_lines(spectrum, resolution_hz, np.arange(shaft_hz, top_hz, shaft_hz)[:100], SHAFT_WIDTH)
-    mains = [number * 2 * hz for hz in mains_hz for number in range(1, SEARCH.harmonics + 1)]
-    return without_lines(shaft, resolution_hz, mains, MAINS_WIDTH)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

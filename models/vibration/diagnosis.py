@@ -44,7 +44,7 @@ _SHOWN_RATIO = 2.0
 """Harmonics that rise less than 6 dB over the background are no evidence."""
 
 _URGENCY = (Severity.UNKNOWN, Severity.NORMAL, Severity.WATCH, Severity.WARNING, Severity.DANGER)
-_OF_ZONE = {Zone.A: Severity.NORMAL, Zone.B: Severity.NORMAL, Zone.C: Severity.WARNING, Zone.D: Severity.DANGER}
+SEVERITY_OF_ZONE = {Zone.A: Severity.NORMAL, Zone.B: Severity.NORMAL, Zone.C: Severity.WARNING, Zone.D: Severity.DANGER}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +130,7 @@ class PhysicsDiagnoser:
 def _diagnosis(reading: _Reading, sensor: SensorHealth) -> Diagnosis:
     bearing, shaft = _look_at_bearings(reading), _look_at_shaft(reading)
     chosen = _choose(bearing, shaft, reading)
-    of_zone = _OF_ZONE[reading.zone.zone] if reading.zone.zone else Severity.UNKNOWN
+    of_zone = SEVERITY_OF_ZONE[reading.zone.zone] if reading.zone.zone else Severity.UNKNOWN
     shaft_hz = reading.speed.hz if reading.speed else None
     return Diagnosis(
         indicators=reading.indicators,
@@ -224,7 +224,7 @@ def _look_at_shaft(reading: _Reading) -> _Conclusion:
     ranked = tuple(RankedFault(each.fault, each.share, None) for each in findings)
     if findings[0].share < DOMINANT_SHARE:
         return _Conclusion(Fault.UNKNOWN, ranked=ranked, limits=tuple(limits))
-    severity = _OF_ZONE[reading.zone.zone] if reading.zone.zone else Severity.WARNING
+    severity = SEVERITY_OF_ZONE[reading.zone.zone] if reading.zone.zone else Severity.WARNING
     return _Conclusion(
         findings[0].fault,
         None,

@@ -267,8 +267,7 @@ ENVELOPE: tuple[Indicator[Values], ...] = (
 
 
 def _squared_envelope(windows: Floats) -> Values:
-    bins = fft.rfft(windows)
-    bins[..., 0] = 0
+    bins = fft.rfft(windows - windows.mean(axis=-1, keepdims=True))
     analytic = fft.ifft(bins, windows.shape[-1])
     squared: Values = analytic.real**2 + analytic.imag**2
     return squared
@@ -313,7 +312,8 @@ def indicator_document(signal: Signal, rpm: float | None, bands: Sequence[Band] 
         speed, samples that are not finite.
     """
     quantity = quantity_of(signal.unit)
-    usable = len(signal.samples) >= MIN_SAMPLES and 0 < signal.rate_hz < math.inf
+    is_finite = bool(np.isfinite(signal.samples).all())
+    usable = is_finite and len(signal.samples) >= MIN_SAMPLES and 0 < signal.rate_hz < math.inf
     samples = to_working_unit(signal.samples, signal.unit) if usable else np.full(MIN_SAMPLES, np.nan)
     of_acceleration = samples if quantity is Quantity.ACCELERATION else np.full(MIN_SAMPLES, np.nan)
     spectral = spectrum_indicators(power_lines(samples, signal.rate_hz if usable else 1.0, quantity), rpm, bands)

@@ -39,7 +39,7 @@ search would take the electrical line at 100 Hz for twice the speed of a motor a
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Frequencies from ``low_hz`` to below ``high_hz``."""
+    """Frequencies from ``low_hz`` to ``high_hz``."""
 
     low_hz: float
     high_hz: float
@@ -100,15 +100,19 @@ def band_rms(lines: PowerLines, band: Band, target: Quantity) -> Values:
     Parameters
     ----------
     band
-        Clipped to the frequencies that the record has. Lines outside count nothing; a tone on the edge counts about half its power.
+        Clipped to the frequencies that the record has. A line on an edge counts as far as it lies inside, so a tone on an edge counts half its power.
 
     Returns
     -------
     numpy.ndarray
         ``[...]``, in the working unit of ``target``. Good to 0.1 % for tones of at least 15 periods in the record.
     """
-    inside = _lines_inside(lines, band)
-    weights = _power_weights(lines.frequencies_hz[inside], lines.resolution_hz, target - lines.quantity)
+    frequencies = lines.frequencies_hz
+    half = lines.resolution_hz / 2
+    inside = slice(*np.searchsorted(frequencies, (band.low_hz - half, band.high_hz + half)))
+    weights = _shares(frequencies[inside], half, band) * _power_weights(
+        frequencies[inside], lines.resolution_hz, target - lines.quantity
+    )
     level: Values = np.sqrt((lines.powers[..., inside] @ weights.astype(lines.powers.dtype)).astype(np.float64))
     return level
 
@@ -203,9 +207,11 @@ def fading(n: int, samples: int) -> Values:
     return np.concatenate([ramp, np.ones(n - 2 * length), ramp[::-1]])
 
 
-def _lines_inside(lines: PowerLines, band: Band) -> slice:
-    first, after = np.searchsorted(lines.frequencies_hz, (band.low_hz, band.high_hz))
-    return slice(int(first), int(after))
+def _shares(frequencies_hz: Values, half_hz: float, band: Band) -> Values:
+    """How much of each line's width, half a line to both sides, lies in the band."""
+    low = np.maximum(frequencies_hz - half_hz, band.low_hz)
+    high = np.minimum(frequencies_hz + half_hz, band.high_hz)
+    return np.clip((high - low) / (2 * half_hz), 0, 1)
 
 
 def _gain(frequencies_hz: Values, steps: int) -> Values:

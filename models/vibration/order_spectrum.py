@@ -77,7 +77,7 @@ def angular_resampling(samples: Samples, rate_hz: float, speed: SpeedProfile) ->
     Notes
     -----
     As many samples a turn as the slowest moment has, so that no frequency is folded back. The error of the spline is
-    0.04 % of the amplitude at a tenth of the rate, 0.4 % at a sixth and 2.4 % at a quarter; beyond, amplitudes mean little.
+    0.04 % of the amplitude at a tenth of the rate, 0.4 % at a sixth and 3 % at a quarter; beyond, amplitudes mean little.
     """
     times = np.arange(len(samples)) / rate_hz
     turns = speed.turns(times)

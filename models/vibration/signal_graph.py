@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from andon.models.graphs.session import GraphSession, Port
+from andon.models.graphs.session import Array, GraphSession, Port
 from andon.models.types.errors import BundleError, InputError, OptionError
 
 INPUTS = (
@@ -118,7 +118,7 @@ class SignalGraph:
         """
         signals = np.asarray(samples, np.float32)
         speeds = np.broadcast_to(np.asarray(speed_hz, np.float64), signals.shape[:1])
-        feeds = {"samples": signals, "rate_hz": np.asarray(rate_hz, np.float64), "speed_hz": speeds}
+        feeds: dict[str, Array] = {"samples": signals, "rate_hz": np.asarray(rate_hz, np.float64), "speed_hz": speeds}
         for name, values in feeds.items():
             if not np.isfinite(values).all():
                 raise InputError("graph.finite", name)

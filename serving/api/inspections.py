@@ -1,6 +1,6 @@
 """``/api/v1/inspections``: an image in, the verdict on it out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -12,17 +12,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from andon.models.types.identifiers import new_id
-from andon.models.types.vision import Frame, Inspection
 from andon.models.vision.decoding import decode_image
 from andon.models.vision.documents import inspection_document
 from andon.serving.api.answers import JSON
 from andon.serving.api.bodies import parse_form, read_body
 from andon.serving.api.schemas import INSPECTION, INSPECTION_REQUEST, PROBLEM_RESPONSES, answers
 from andon.serving.api.service import Service
-from andon.serving.engine.engine import Encode
+from andon.serving.engine.engine import Task
 from andon.serving.engine.errors import MediaTypeError, RequestError
+from andon.serving.engine.inspector_contract import Inspections, inspect_all, inspection_verdicts
+from andon.serving.engine.models import ServedInspector
 from andon.serving.engine.replies import ReplyCache
-from andon.serving.engine.repository import Model
 
 FORM = "multipart/form-data"
 BINARY = "application/octet-stream"
@@ -81,9 +81,8 @@ class InspectionEndpoints:
         return Response(document, media_type=JSON)
 
     async def _inspect(self, submission: Submission) -> bytes:
-        repository = self._service.repository
-        model = repository.model(submission.model) if submission.model else repository.only_model()
-        return await self._service.engine.run(model, partial(_decode, model, submission))
+        model = self._service.repository.model_of(ServedInspector, submission.model)
+        return await self._service.engine.run(model, partial(_read, model, submission))
 
 
 async def read_submission(request: Request, limit: int) -> Submission:
@@ -136,11 +135,17 @@ def _check_length(name: str, value: str) -> None:
         raise RequestError("serving.field_length", name, found=len(value), limit=MAX_FIELD)
 
 
-def _decode(model: Model, submission: Submission) -> tuple[Sequence[Frame], Encode[bytes]]:
-    return [decode_image(submission.image, submission.path or "image")], partial(_encode, model, submission)
+def _read(model: ServedInspector, submission: Submission) -> Task[Inspections, bytes]:
+    frame = decode_image(submission.image, submission.path or "image")
+    return Task(
+        count=1,
+        judge=partial(inspect_all, model.inspector, [frame]),
+        encode=partial(_encode, model, submission),
+        verdicts=inspection_verdicts,
+    )
 
 
-def _encode(model: Model, submission: Submission, inspections: Sequence[Inspection], decode_ms: float) -> bytes:
+def _encode(model: ServedInspector, submission: Submission, judged: Inspections, decode_ms: float) -> bytes:
     return msgspec.json.encode(
         {
             "id": new_id(),
@@ -150,7 +155,7 @@ def _encode(model: Model, submission: Submission, inspections: Sequence[Inspecti
             "bundle_digest": model.digest,
             "serial": submission.serial,
             "station": submission.station,
-            **inspection_document(inspections[0], decode_ms),
+            **inspection_document(judged[0], decode_ms),
             "ledger_hash": None,
         }
     )

@@ -1,7 +1,7 @@
 """``/v2``: the Open Inference Protocol, as KServe and Triton speak it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -11,7 +11,6 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from andon.models.types.vision import Frame
 from andon.serving.api import schemas
 from andon.serving.api.answers import JSON, as_json
 from andon.serving.api.bodies import read_body
@@ -19,10 +18,10 @@ from andon.serving.api.bundles import reason, state
 from andon.serving.api.inspections import BINARY
 from andon.serving.api.languages import language_of
 from andon.serving.api.service import Service
-from andon.serving.engine.engine import Encode
+from andon.serving.engine.engine import Task
 from andon.serving.engine.errors import RequestError, UnknownModelError
 from andon.serving.engine.inference import configuration, metadata, read_inference
-from andon.serving.engine.repository import Model
+from andon.serving.engine.models import Model
 from andon.serving.engine.tensors import Reply, decompress
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
@@ -87,7 +86,7 @@ class OpenInferenceEndpoints:
         ]
 
     def _model_routes(self, model: str) -> list["_Route"]:
-        infer, answer, request = "Inspect a batch of frames", schemas.INFERENCE, schemas.INFERENCE_REQUEST
+        infer, answer, request = "Judge a batch of frames or rows", schemas.INFERENCE, schemas.INFERENCE_REQUEST
         return [
             _Route("GET", model, self.metadata, "Model metadata", schemas.MODEL),
             _Route("GET", f"{model}/ready", self.model_ready, "Whether a model serves", schemas.READY),
@@ -134,17 +133,17 @@ class OpenInferenceEndpoints:
         return as_json({"model_stats": [_statistics(model) for model in self._service.repository.models()]})
 
     async def infer(self, request: Request) -> Response:
-        """Inspect every frame of a batch as `POST /api/v1/inspections` would."""
+        """Judge every item of a batch: a frame as `POST /api/v1/inspections` would."""
         model = self._model(request)
         header_length = _header_length(request)
         encoding = request.headers.get("content-encoding", "").strip().lower()
         limit = self._service.options.max_body_bytes
         body = await read_body(request, limit)
 
-        def decode() -> tuple[Sequence[Frame], Encode[Reply]]:
+        def read() -> Task[Any, Reply]:
             return read_inference(model, decompress(body, encoding, limit), header_length)
 
-        return _as_response(await self._service.engine.run(model, decode))
+        return _as_response(await self._service.engine.run(model, read))
 
     async def index(self, request: Request) -> Response:
         """List the models; with `{"ready": true}` only those that serve."""

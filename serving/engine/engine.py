@@ -1,38 +1,60 @@
-"""Inspect on a few threads, so that the event loop stays free, and keep count."""
+"""Judge on a few threads, so that the event loop stays free, and keep count."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from time import perf_counter_ns
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from andon.models.types.vision import Frame, Inspection
-from andon.serving.engine.repository import Model
+from andon.serving.engine.contract import Judged
+from andon.serving.engine.models import Model
 from andon.serving.engine.statistics import Spans
 
 Reply = TypeVar("Reply")
 
-Encode = Callable[[Sequence[Inspection], float], Reply]
-"""Makes the answer from the inspections and the milliseconds that reading the frames took."""
-
-Decode = Callable[[], tuple[Sequence[Frame], Encode[Reply]]]
-"""Reads the frames of a request; gives them and what makes the answer from their inspections."""
-
-Observe = Callable[[Model, Sequence[Inspection], Spans], None]
-"""Told of every request that succeeded."""
+Observe = Callable[[Model, Sequence[str], Spans], None]
+"""Told of every request that succeeded, with its verdicts."""
 
 
+@dataclass(frozen=True, slots=True)
+class Task(Generic[Judged, Reply]):
+    """A request that was read.
+
+    Parameters
+    ----------
+    count
+        How many frames or rows it holds.
+    judge
+        Judges them.
+    encode
+        Makes the answer from what was judged and the milliseconds that reading took.
+    verdicts
+        The verdicts to be counted.
+    """
+
+    count: int
+    judge: Callable[[], Judged]
+    encode: Callable[[Judged, float], Reply]
+    verdicts: Callable[[Judged], Sequence[str]]
+
+
+Read = Callable[[], Task[Any, Reply]]
+"""Reads a request. What is judged goes from the task's ``judge`` to its ``encode`` and nowhere else."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Finished(Generic[Reply]):
     """What a thread hands back."""
 
-    __slots__ = ("inspections", "reply", "spans")
-
-    def __init__(self, reply: Reply, inspections: Sequence[Inspection], spans: Spans) -> None:
-        self.reply, self.inspections, self.spans = reply, inspections, spans
+    reply: Reply
+    count: int
+    verdicts: Sequence[str]
+    spans: Spans
 
 
 class Engine:
-    """Runs inspections.
+    """Runs requests.
 
     Parameters
     ----------
@@ -43,15 +65,15 @@ class Engine:
     """
 
     def __init__(self, threads: int, observe: Observe) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="inspect")
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="judge")
         self._observe = observe
 
-    async def run(self, model: Model, decode: Decode[Reply]) -> Reply:
-        """Read frames, inspect each with ``model`` and make the answer, all on one thread."""
+    async def run(self, model: Model, read: Read[Reply]) -> Reply:
+        """Read a request to ``model``, judge what is in it and make the answer, all on one thread."""
         with model.statistics.request() as finish:
-            done = await asyncio.get_running_loop().run_in_executor(self._pool, _work, model, decode, perf_counter_ns())
-            finish(len(done.inspections), done.spans)
-        self._observe(model, done.inspections, done.spans)
+            done = await asyncio.get_running_loop().run_in_executor(self._pool, _work, read, perf_counter_ns())
+            finish(done.count, done.spans)
+        self._observe(model, done.verdicts, done.spans)
         return done.reply
 
     def close(self) -> None:
@@ -59,13 +81,13 @@ class Engine:
         self._pool.shutdown()
 
 
-def _work(model: Model, decode: Decode[Reply], submitted: int) -> _Finished[Reply]:
+def _work(read: Read[Reply], submitted: int) -> _Finished[Reply]:
     started = perf_counter_ns()
-    frames, encode = decode()
+    task = read()
     decoded = perf_counter_ns()
-    inspections = [model.inspector.inspect(frame) for frame in frames]
+    judged = task.judge()
     inspected = perf_counter_ns()
-    reply = encode(inspections, (decoded - started) / 1e6)
+    reply = task.encode(judged, (decoded - started) / 1e6)
     encoded = perf_counter_ns()
     spans = Spans(started - submitted, decoded - started, inspected - decoded, encoded - inspected)
-    return _Finished(reply, inspections, spans)
+    return _Finished(reply, task.count, task.verdicts(judged), spans)

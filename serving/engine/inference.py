@@ -1,48 +1,15 @@
-"""A model as the Open Inference Protocol sees it: frames in, scores, verdicts and maps out."""
+"""A model as the Open Inference Protocol sees it: tensors in, tensors out, as its contract says."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from andon.models.types.errors import ImageError
-from andon.models.types.vision import Frame, Inspection
-from andon.models.vision.decoding import LIMITS
-from andon.serving.engine.engine import Encode
+from andon.serving.engine.contract import Contract, Judged, Output, Port
+from andon.serving.engine.engine import Task
 from andon.serving.engine.errors import RequestError
-from andon.serving.engine.repository import Model
-from andon.serving.engine.tensors import (
-    BYTES,
-    FP32,
-    FP64,
-    UINT8,
-    OutputHeader,
-    Reply,
-    Request,
-    Tensor,
-    decode_request,
-    encode_reply,
-    read_uint8,
-)
+from andon.serving.engine.models import Model
+from andon.serving.engine.tensors import BYTES, OutputHeader, Reply, Request, Tensor, decode_request, encode_reply
 
 PLATFORM = "onnxruntime_onnx"
-INPUT = "image"
-MAX_BATCH = 32
-"""Frames a request. Their score maps may be far larger than they are: the answer must stay bounded too."""
-
-_CHANNELS = 3
-
-
-Values = NDArray[np.float32] | NDArray[np.float64] | list[str]
-
-# Score and threshold keep the inspector's own precision: a client that compares them must come to the same verdict.
-_OUTPUTS: Mapping[str, Callable[[Sequence[Inspection]], Values]] = {
-    "score": lambda inspections: np.array([each.score for each in inspections], np.float64),
-    "threshold": lambda inspections: np.array([each.threshold for each in inspections], np.float64),
-    "verdict": lambda inspections: [each.verdict.value for each in inspections],
-    "score_map": lambda inspections: np.stack([each.score_map for each in inspections]),
-}
 
 
 def metadata(model: Model) -> dict[str, Any]:
@@ -51,11 +18,8 @@ def metadata(model: Model) -> dict[str, Any]:
         "name": model.name,
         "versions": [model.version],
         "platform": PLATFORM,
-        "inputs": [{"name": INPUT, "datatype": UINT8, "shape": [-1, -1, -1, _CHANNELS]}],
-        "outputs": [
-            {"name": name, "datatype": datatype, "shape": [-1, *shape]}
-            for name, datatype, shape in _output_types(model)
-        ],
+        "inputs": [_described(port) for port in model.contract.inputs],
+        "outputs": [_described(output.port) for output in model.contract.outputs],
     }
 
 
@@ -66,79 +30,64 @@ def configuration(model: Model) -> dict[str, Any]:
         "platform": PLATFORM,
         "backend": "onnxruntime",
         "version_policy": {"latest": {"num_versions": 1}},
-        "max_batch_size": MAX_BATCH,
-        "input": [{"name": INPUT, "data_type": f"TYPE_{UINT8}", "dims": [-1, -1, _CHANNELS]}],
-        "output": [
-            {
-                "name": name,
-                "data_type": "TYPE_STRING" if datatype == BYTES else f"TYPE_{datatype}",
-                "dims": shape or [1],
-            }
-            for name, datatype, shape in _output_types(model)
-        ],
+        "max_batch_size": model.contract.max_batch,
+        "input": [_configured(port) | ({"optional": True} if port.optional else {}) for port in model.contract.inputs],
+        "output": [_configured(output.port) for output in model.contract.outputs],
         "parameters": {"bundle_digest": {"string_value": model.digest}},
     }
 
 
-def read_inference(model: Model, body: bytes, header_length: int | None) -> tuple[Sequence[Frame], Encode[Reply]]:
-    """Read the frames of a request to ``model``, with what encodes their inspections as it asks for.
+def read_inference(model: Model, body: bytes, header_length: int | None) -> Task[Any, Reply]:
+    """Read a request to ``model``: its items, and what encodes the answer as it asks for.
 
     Raises
     ------
     RequestError
         The request is not as the protocol or the model's metadata say.
-    ImageError
-        A frame is too small or too large.
+    InputError
+        An item cannot be used.
     """
-    request = decode_request(body, header_length)
-    wanted = _wanted(request)
+    head = {"model_name": model.name, "model_version": model.version}
+    return _task(model.contract, head, decode_request(body, header_length))
 
-    def encode(inspections: Sequence[Inspection], _decode_ms: float) -> Reply:
-        head = {"model_name": model.name, "model_version": model.version}
-        if request.header.id is not None:
-            head["id"] = request.header.id
+
+def _task(contract: Contract[Judged], head: dict[str, str], request: Request) -> Task[Judged, Reply]:
+    wanted = _wanted(contract.outputs, request)
+    _check_inputs(contract.inputs, request)
+    batch = contract.read(request)
+    named = head if request.header.id is None else {**head, "id": request.header.id}
+
+    def encode(judged: Judged, _decode_ms: float) -> Reply:
         return encode_reply(
-            head,
-            [
-                (Tensor(output.name, _OUTPUTS[output.name](inspections)), request.header.wants_binary(output))
-                for output in wanted
-            ],
+            named, [(Tensor(output.port.name, output.values(judged)), is_binary) for output, is_binary in wanted]
         )
 
-    return _frames(request), encode
+    return Task(batch.count, batch.judge, encode, contract.verdicts)
 
 
-def _output_types(model: Model) -> list[tuple[str, str, list[int]]]:
-    contract = model.manifest.input
-    return [
-        ("score", FP64, []),
-        ("threshold", FP64, []),
-        ("verdict", BYTES, []),
-        ("score_map", FP32, [contract.height, contract.width]),
-    ]
-
-
-def _wanted(request: Request) -> Sequence[OutputHeader]:
-    names = [output.name for output in request.header.outputs]
+def _wanted(outputs: Sequence[Output[Judged]], request: Request) -> Sequence[tuple[Output[Judged], bool]]:
+    """List the outputs to give, each with whether it goes behind the JSON: those asked for, or all."""
+    known = {output.port.name: output for output in outputs}
+    asked = request.header.outputs or [OutputHeader(name) for name in known]
+    names = [header.name for header in asked]
     for name in names:
-        if name not in _OUTPUTS or names.count(name) > 1:
-            raise RequestError("serving.output", name, known=", ".join(_OUTPUTS))
-    return request.header.outputs or [OutputHeader(name) for name in _OUTPUTS]
+        if name not in known or names.count(name) > 1:
+            raise RequestError("serving.output", name, known=", ".join(known))
+    return [(known[header.name], request.header.wants_binary(header)) for header in asked]
 
 
-def _frames(request: Request) -> Sequence[Frame]:
+def _check_inputs(ports: Sequence[Port], request: Request) -> None:
     names = [each.name for each in request.header.inputs]
-    if names != [INPUT]:
-        raise RequestError("serving.inputs", "inputs", found=", ".join(names) or "-", expected=INPUT)
-    _check_shape(request.header.inputs[0].shape)
-    return list(read_uint8(request, 0))
+    needed = {port.name for port in ports if not port.optional}
+    if len(set(names)) != len(names) or not needed <= set(names) <= {port.name for port in ports}:
+        expected = ", ".join(port.name for port in ports)
+        raise RequestError("serving.inputs", "inputs", found=", ".join(names) or "-", expected=expected)
 
 
-def _check_shape(shape: Sequence[int]) -> None:
-    if len(shape) != 4 or shape[3] != _CHANNELS or not 1 <= shape[0] <= MAX_BATCH:
-        raise RequestError("serving.shape", INPUT, found=str(list(shape)), limit=MAX_BATCH)
-    _, height, width, _ = shape
-    if min(height, width) < LIMITS.min_side_px:
-        raise ImageError("image.too_small", INPUT, found=f"{width}x{height}", limit=LIMITS.min_side_px)
-    if height * width > LIMITS.max_megapixels * 1_000_000:
-        raise ImageError("image.too_many_pixels", INPUT, limit=LIMITS.max_megapixels)
+def _described(port: Port) -> dict[str, Any]:
+    return {"name": port.name, "datatype": port.datatype, "shape": [-1, *port.shape]}
+
+
+def _configured(port: Port) -> dict[str, Any]:
+    datatype = "TYPE_STRING" if port.datatype == BYTES else f"TYPE_{port.datatype}"
+    return {"name": port.name, "data_type": datatype, "dims": list(port.shape) or [1]}

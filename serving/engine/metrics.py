@@ -6,8 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from andon.models.types.vision import Inspection
-from andon.serving.engine.repository import Model
+from andon.serving.engine.models import Model
 from andon.serving.engine.statistics import Counts, Spans
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -17,8 +16,8 @@ Figure = tuple[str, Callable[[Counts], float]]
 _FIGURES: Mapping[str, Figure] = {
     "nv_inference_request_success": ("Requests answered", lambda counts: counts.successes),
     "nv_inference_request_failure": ("Requests that failed", lambda counts: counts.failures),
-    "nv_inference_count": ("Frames inspected", lambda counts: counts.frames),
-    "nv_inference_exec_count": ("Runs of one or more frames", lambda counts: counts.successes),
+    "nv_inference_count": ("Frames or rows judged", lambda counts: counts.frames),
+    "nv_inference_exec_count": ("Runs of one or more frames or rows", lambda counts: counts.successes),
     "nv_inference_request_duration_us": (
         "Microseconds from taking a request to its answer, summed",
         lambda counts: counts.success_ns // 1000,
@@ -28,7 +27,7 @@ _FIGURES: Mapping[str, Figure] = {
         lambda counts: counts.spans.queue // 1000,
     ),
     "nv_inference_compute_infer_duration_us": (
-        "Microseconds inspecting, summed",
+        "Microseconds judging, summed",
         lambda counts: counts.spans.inspect // 1000,
     ),
     "nv_inference_pending_request_count": ("Requests without an answer yet", lambda counts: counts.pending),
@@ -68,18 +67,20 @@ class Metrics:
     def __init__(self, models: Callable[[], Sequence[Model]]) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_TritonFigures(models))
-        self._decode = self._histogram("andon_decode_seconds", "Reading the frames of a request")
-        self._inspect = self._histogram("andon_inspect_seconds", "Inspecting the frames of a request")
+        self._decode = self._histogram("andon_decode_seconds", "Reading a request")
+        self._inspect = self._histogram("andon_inspect_seconds", "Judging what a request holds")
         self._queue = self._histogram("andon_queue_seconds", "Waiting for a thread")
-        self._verdicts = Counter("andon_verdicts", "Frames judged", ("model", "verdict"), registry=self._registry)
+        self._verdicts = Counter(
+            "andon_verdicts", "Frames or rows judged", ("model", "verdict"), registry=self._registry
+        )
 
-    def observe(self, model: Model, inspections: Sequence[Inspection], spans: Spans) -> None:
+    def observe(self, model: Model, verdicts: Sequence[str], spans: Spans) -> None:
         """Take in a request that succeeded."""
         self._queue.labels(model.name).observe(spans.queue / 1e9)
         self._decode.labels(model.name).observe(spans.decode / 1e9)
         self._inspect.labels(model.name).observe(spans.inspect / 1e9)
-        for inspection in inspections:
-            self._verdicts.labels(model.name, inspection.verdict.value).inc()
+        for verdict in verdicts:
+            self._verdicts.labels(model.name, verdict).inc()
 
     def exposition(self) -> bytes:
         """Write all figures in Prometheus' text format."""

@@ -2,41 +2,24 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
+from typing import TypeVar
 
-from andon.models.bundle.manifest import Manifest
 from andon.models.bundle.runtime import LoadedBundle, load_bundle
 from andon.models.types.errors import AndonError, ResourceError
-from andon.models.types.vision import Inspector
-from andon.serving.engine.errors import UnknownModelError
+from andon.serving.engine.errors import RequestError, UnknownModelError
 from andon.serving.engine.folder import Fingerprint, find_bundles, fingerprint
-from andon.serving.engine.statistics import Statistics
+from andon.serving.engine.models import Model, served
 
 logger = logging.getLogger(__name__)
 
-VERSION_DIGITS = 12
+ModelKind = TypeVar("ModelKind", bound=Model)
 
 Load = Callable[[Path], LoadedBundle]
 """Reads and checks the bundle at a path; raises ``AndonError`` where it cannot be used."""
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """One loaded bundle under its name. It never changes: a new bundle makes a new model."""
-
-    name: str
-    digest: str
-    manifest: Manifest
-    inspector: Inspector
-    statistics: Statistics = field(default_factory=Statistics)
-
-    @property
-    def version(self) -> str:
-        """The version that clients name: the beginning of the bundle's digest."""
-        return self.digest[:VERSION_DIGITS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +99,30 @@ class ModelRepository:
             raise UnknownModelError("serving.version_unknown", name, found=version or "", expected=model.version)
         return model
 
-    def only_model(self) -> Model:
-        """Find the model to use where a request names none.
+    def models_of(self, kind: type[ModelKind]) -> list[ModelKind]:
+        """List the models of one kind that serve, such as ``ServedInspector``, in order of name."""
+        return [model for model in self.models() if isinstance(model, kind)]
+
+    def model_of(self, kind: type[ModelKind], name: str | None) -> ModelKind:
+        """Find the model of one kind that serves under ``name``, or the only one of that kind where no name is given.
 
         Raises
         ------
         UnknownModelError
-            Not exactly one model serves.
+            None serves under that name; or no name is given, and not exactly one model of that kind serves.
+        RequestError
+            The model of that name is of another kind.
         """
-        models = self.models()
+        if name is None:
+            return self._only_model_of(kind)
+        model = self.model(name)
+        if not isinstance(model, kind):
+            known = _listed(each.name for each in self.models_of(kind))
+            raise RequestError("serving.model_kind", name, found=model.manifest.label, known=known)
+        return model
+
+    def _only_model_of(self, kind: type[ModelKind]) -> ModelKind:
+        models = self.models_of(kind)
         if len(models) != 1:
             names = _listed(model.name for model in models)
             raise UnknownModelError("serving.model_needed", "model", count=len(models), known=names)
@@ -201,7 +199,7 @@ class ModelRepository:
             )
             serving = self._entries[name].model if name in self._entries else None
             return Entry(name, path, seen, serving, error)
-        model = Model(name, loaded.bundle.digest, loaded.bundle.manifest, loaded.inspector)
+        model = served(name, loaded)
         logger.info("bundle loaded", extra={"fields": {"model": name, "bundle_digest": model.digest}})
         return Entry(name, path, seen, model)
 

@@ -9,7 +9,7 @@ from time import perf_counter_ns, time_ns
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """Nanoseconds that a request spent waiting for a thread, reading frames, inspecting them and writing the answer."""
+    """Nanoseconds that a request spent waiting for a thread, being read, judged and answered."""
 
     queue: int
     decode: int
@@ -38,7 +38,7 @@ class Counts:
     successes, failures
         Requests.
     frames
-        Frames that were inspected; a request holds one or more.
+        Frames or rows that were judged; a request holds one or more.
     pending
         Requests that have no answer yet.
     success_ns, failure_ns

@@ -8,7 +8,7 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -27,6 +27,23 @@ _Value = Annotated[int, Meta(ge=0, le=255)]
 _Pixel = Annotated[list[_Value], Meta(min_length=1)]
 _Row = Annotated[list[_Pixel], Meta(min_length=1)]
 _Image = Annotated[list[_Row], Meta(min_length=1)]
+_Floats = Annotated[list[float], Meta(min_length=1)]
+_FLOAT_BYTES = 8
+
+Number = TypeVar("Number", np.uint8, np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout(Generic[Number]):
+    """How JSON holds a batch: its elements in a row, or nested."""
+
+    flat: Any
+    nested: Any
+    dtype: type[Number]
+
+
+_IMAGES = _Layout(list[_Value], list[_Image], np.uint8)
+_ROWS = _Layout(list[float], list[_Floats], np.float64)
 
 
 class InputParameters(Struct, frozen=True):
@@ -85,13 +102,46 @@ class Request:
     header: RequestHeader
     binaries: tuple[memoryview | None, ...]
 
+    def has(self, name: str) -> bool:
+        """Whether there is an input of that name."""
+        return any(each.name == name for each in self.header.inputs)
+
+    def shape(self, name: str) -> Sequence[int]:
+        """The shape that the input ``name`` is said to have."""
+        return self._input(name)[0].shape
+
+    def data(self, name: str, datatype: str) -> tuple[InputHeader, memoryview | None]:
+        """Find an input of ``datatype``: how it is described, and the bytes behind the JSON or None.
+
+        Raises
+        ------
+        RequestError
+            There is none, or it is of another type, or has its data in neither or both of JSON and bytes.
+        """
+        header, binary = self._input(name)
+        if header.datatype != datatype:
+            raise RequestError("serving.datatype", name, found=header.datatype, expected=datatype)
+        if (binary is None) == (header.data is UNSET):
+            raise RequestError("serving.tensor_data", name)
+        return header, binary
+
+    def _input(self, name: str) -> tuple[InputHeader, memoryview | None]:
+        for header, binary in zip(self.header.inputs, self.binaries, strict=True):
+            if header.name == name:
+                return header, binary
+        found = ", ".join(header.name for header in self.header.inputs) or "-"
+        raise RequestError("serving.inputs", "inputs", found=found, expected=name)
+
+
+Values = NDArray[np.float32] | NDArray[np.float64] | Sequence[str]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tensor:
     """One output: float32 or float64 of any shape, or a list of strings."""
 
     name: str
-    values: NDArray[np.float32] | NDArray[np.float64] | Sequence[str]
+    values: Values
 
     @property
     def datatype(self) -> str:
@@ -174,7 +224,7 @@ def decode_request(body: bytes, header_length: int | None) -> Request:
     return Request(header, _cut(memoryview(body)[length:], header.inputs))
 
 
-def read_uint8(request: Request, index: int) -> NDArray[np.uint8]:
+def read_uint8(request: Request, name: str) -> NDArray[np.uint8]:
     """Read an input of UINT8.
 
     Returns
@@ -187,15 +237,28 @@ def read_uint8(request: Request, index: int) -> NDArray[np.uint8]:
     RequestError
         It is of another type, or has no data, or other values or another count of them than its shape says.
     """
-    header, binary = request.header.inputs[index], request.binaries[index]
-    if header.datatype != UINT8:
-        raise RequestError("serving.datatype", header.name, found=header.datatype, expected=UINT8)
-    if (binary is None) == (header.data is UNSET):
-        raise RequestError("serving.tensor_data", header.name)
-    flat = np.frombuffer(binary, np.uint8) if binary is not None else _json_uint8(header)
-    if flat.size != math.prod(header.shape):
-        raise RequestError("serving.element_count", header.name, found=flat.size, expected=str(header.shape))
+    header, binary = request.data(name, UINT8)
+    flat = np.frombuffer(binary, np.uint8) if binary is not None else _json_array(header, _IMAGES)
+    _check_count(header, flat.size)
     return flat.reshape(header.shape)
+
+
+def read_floats(request: Request, name: str) -> NDArray[np.float64]:
+    """Read an input of FP64 with two dimensions; raises as ``read_uint8`` does."""
+    header, binary = request.data(name, FP64)
+    if binary is not None and len(binary) % _FLOAT_BYTES:
+        raise RequestError("serving.element_count", name, found=len(binary) / _FLOAT_BYTES, expected=str(header.shape))
+    flat = _json_array(header, _ROWS) if binary is None else np.frombuffer(binary, "<f8").astype(np.float64)
+    _check_count(header, flat.size)
+    return flat.reshape(header.shape)
+
+
+def read_strings(request: Request, name: str) -> list[str]:
+    """Read an input of BYTES as text, flat; raises as ``read_uint8`` does."""
+    header, binary = request.data(name, BYTES)
+    values = _prefixed_strings(binary, name) if binary is not None else _decode(_json(header), list[str], name)
+    _check_count(header, len(values))
+    return values
 
 
 def encode_reply(head: Mapping[str, Any], outputs: Sequence[tuple[Tensor, bool]]) -> Reply:
@@ -230,18 +293,42 @@ def _cut(tail: memoryview, inputs: Sequence[InputHeader]) -> tuple[memoryview | 
     return tuple(parts)
 
 
-def _json_uint8(header: InputHeader) -> NDArray[np.uint8]:
-    """Read data that is flat, or nested as deeply as a batch of images is."""
-    data = bytes(header.data) if isinstance(header.data, Raw) else b""
+def _json_array(header: InputHeader, layout: _Layout[Number]) -> NDArray[Number]:
+    """Read data that is flat, or nested as deeply as a batch is."""
+    data = _json(header)
     is_nested = data[1:].lstrip()[:1] == b"["
-    values = _decode(data, list[_Image] if is_nested else list[_Value], header.name)
+    values = _decode(data, layout.nested if is_nested else layout.flat, header.name)
     try:
-        array = np.array(values, np.uint8)
+        array = np.array(values, layout.dtype)
     except ValueError as error:
         raise RequestError("serving.json", header.name, reason="rows of unequal length") from error
     if is_nested and list(array.shape) != header.shape:
         raise RequestError("serving.element_count", header.name, found=str(array.shape), expected=str(header.shape))
     return array.ravel()
+
+
+def _json(header: InputHeader) -> bytes:
+    return bytes(header.data) if isinstance(header.data, Raw) else b""
+
+
+def _check_count(header: InputHeader, found: int) -> None:
+    if found != math.prod(header.shape):
+        raise RequestError("serving.element_count", header.name, found=found, expected=str(header.shape))
+
+
+def _prefixed_strings(binary: memoryview, name: str) -> list[str]:
+    """Undo ``_prefixed`` for one string after the other."""
+    values: list[str] = []
+    while binary:
+        size = 4 + int.from_bytes(binary[:4], "little")
+        try:
+            values.append(bytes(binary[4:size]).decode())
+        except UnicodeDecodeError as error:
+            raise RequestError("serving.string", name) from error
+        if size > len(binary):
+            raise RequestError("serving.string", name)
+        binary = binary[size:]
+    return values
 
 
 def _prefixed(encoded: bytes) -> bytes:

@@ -22,7 +22,7 @@ import numpy as np
 import uvicorn
 from PIL import Image
 
-from andon.models.bundle.runtime import LoadedBundle, load_bundle
+from andon.models.bundle.runtime import LoadedInspector, load_inspector
 from andon.models.bundle.storage import read_bundle, write_bundle
 from andon.models.command.main import main as andon
 from andon.models.vision.decoding import decode_image
@@ -54,14 +54,14 @@ def main(words: Sequence[str] = ()) -> None:
         folder = Path(scratch)
         write_bundle(read_bundle(Path(words[0])), folder / "m") if words else _train(folder / "m")
         image = _jpeg()
-        loaded = load_bundle(folder / "m")
+        loaded = load_inspector(folder / "m")
         with _serving(folder) as port:
             for form, (content_type, body) in _requests(image).items():
                 _report(form, len(image), *_measure(loaded, image, port, content_type, body))
 
 
 def _measure(
-    loaded: LoadedBundle, image: bytes, port: int, content_type: str, body: bytes
+    loaded: LoadedInspector, image: bytes, port: int, content_type: str, body: bytes
 ) -> tuple[list[float], list[float]]:
     """Milliseconds of processor time an image: in process and served, in turns, since others use the machine too.
 

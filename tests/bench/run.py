@@ -4,13 +4,24 @@ import os
 import sys
 import tempfile
 
-from tests.bench import bench_accuracy, bench_memory, bench_serving, bench_vision
+from tests.bench import (
+    bench_accuracy,
+    bench_memory,
+    bench_serving,
+    bench_signal_graph,
+    bench_stream,
+    bench_vibration,
+    bench_vision,
+)
 
 BENCHES = {
     "accuracy": bench_accuracy.main,
     "vision": bench_vision.main,
+    "vibration": bench_vibration.main,
     "memory": bench_memory.main,
     "serving": bench_serving.main,
+    "stream": bench_stream.main,
+    "signal_graph": bench_signal_graph.main,
 }
 
 

@@ -353,10 +353,27 @@ def test_an_evaluation_goes_on_after_a_broken_image(andon: Andon, bundle_dir: Pa
 
 def test_data_sets_are_listed(andon: Andon) -> None:
     documents = andon("data", "list", "--json").documents
-    assert [each["name"] for each in documents] == ["elpv:mono", "elpv:poly", "synthetic:pcb"]
+    assert [each["name"] for each in documents] == [
+        "elpv:mono",
+        "elpv:poly",
+        "mfpt",
+        "synthetic:bearing",
+        "synthetic:pcb",
+    ]
     for each in documents:
         assert {"source", "licence", "grade", "available", "how_to_get"} <= each.keys()
-    assert andon("data", "list").out.count("\n") == 3
+    assert andon("data", "list").out.count("\n") == 5
+
+
+def test_fetched_sets_are_kept_in_the_home(andon: Andon, tmp_path: Path) -> None:
+    assert "andon data fetch mfpt" in andon("data", "show", "mfpt").complaint
+    folder = tmp_path / "home/data/mfpt"
+    folder.mkdir(parents=True)
+    (folder / "baseline_1.csv").write_text("1\n")
+    (card,) = andon("data", "show", "mfpt", "--json").documents
+    assert (card["licence"], card["non_commercial"], card["counts"]) == ("CC BY-NC-SA 4.0", True, {"test/": 1})
+    listed = {each["name"]: each["available"] for each in andon("data", "list", "--json").documents}
+    assert listed["mfpt"]
 
 
 def test_a_folder_is_shown_with_its_counts(andon: Andon, labelled: Path) -> None:

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from tests.conftest import write_plates
 
-from andon.models.bundle.bundle import Bundle
+from andon.models.bundle.bundle import VisionBundle
 from andon.models.bundle.storage import write_bundle
 from andon.models.messages.catalogue import LANGUAGES
 
@@ -60,7 +60,7 @@ def machine(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundle) -> Path:
+def ground(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: VisionBundle) -> Path:
     """A folder with a bundle and labelled plates."""
     root = tmp_path_factory.mktemp("ground")
     write_bundle(tiny_bundle, root / "plates")

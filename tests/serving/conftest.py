@@ -13,8 +13,9 @@ import pytest
 import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
+from tests.pumps import taught_health
 
-from andon.models.bundle.bundle import Bundle
+from andon.models.bundle.bundle import Bundle, HealthBundle, VisionBundle
 from andon.models.bundle.storage import write_bundle
 from andon.models.types.vision import Frame
 from andon.serving.api.app import create_app
@@ -28,6 +29,19 @@ OPTIONS = ServiceOptions(threads=2, poll_seconds=0.05, max_body_bytes=1 << 20, r
 def bundles(bundle_dir: Path) -> Path:
     """A folder with the bundle ``plates``."""
     return bundle_dir.parent
+
+
+@pytest.fixture(scope="session")
+def health_bundle() -> HealthBundle:
+    """A health model of two pumps, in memory."""
+    return taught_health()
+
+
+@pytest.fixture
+def pumps(health_bundle: HealthBundle, bundles: Path) -> Path:
+    """The same, written as ``pumps`` beside ``plates``: ask for it before the repository."""
+    write_bundle(health_bundle, bundles / "pumps")
+    return bundles / "pumps"
 
 
 @pytest.fixture
@@ -60,7 +74,7 @@ def server(bundles: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def variant(tiny_bundle: Bundle) -> Callable[[int], Bundle]:
+def variant(tiny_bundle: VisionBundle) -> Callable[[int], VisionBundle]:
     """The bundle once more with another digest for each number."""
     return lambda number: Bundle(replace(tiny_bundle.manifest, seed=number), tiny_bundle.files)
 
@@ -79,10 +93,10 @@ def break_bundle() -> Callable[[Path], None]:
 
 
 @pytest.fixture
-def put_bundle(bundles: Path) -> Callable[[Bundle, str], Path]:
+def put_bundle(bundles: Path) -> Callable[[VisionBundle, str], Path]:
     """Write a bundle into the folder under a name."""
 
-    def put(bundle: Bundle, name: str) -> Path:
+    def put(bundle: VisionBundle, name: str) -> Path:
         write_bundle(bundle, bundles / name)
         return bundles / name
 

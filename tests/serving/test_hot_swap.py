@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from andon.models.bundle.bundle import Bundle
+from andon.models.bundle.bundle import VisionBundle
 from andon.models.types.vision import Frame
 from andon.serving.engine.repository import ModelRepository
 from andon.serving.engine.watching import watching
@@ -18,9 +18,9 @@ SWAPS = 200 if os.environ.get("ANDON_SOAK") else 6
 @pytest.mark.soak
 def test_no_request_fails_while_bundles_are_swapped(
     server: str,
-    put_bundle: Callable[[Bundle, str], Path],
+    put_bundle: Callable[[VisionBundle, str], Path],
     break_bundle: Callable[[Path], None],
-    variant: Callable[[int], Bundle],
+    variant: Callable[[int], VisionBundle],
     draw_plate: Callable[..., Frame],
     png: Callable[[Frame], bytes],
 ) -> None:

@@ -7,10 +7,11 @@ from uuid import UUID
 import pytest
 from starlette.testclient import TestClient
 
-from andon.models.bundle.bundle import Bundle
+from andon.models.bundle.bundle import VisionBundle
 from andon.models.types.vision import Frame
 from andon.models.vision.documents import inspection_document
 from andon.serving.api.inspections import CURL_DEFAULT
+from andon.serving.engine.models import ServedInspector
 from andon.serving.engine.repository import ModelRepository
 
 URL = "/api/v1/inspections"
@@ -33,7 +34,7 @@ def test_the_answer_is_what_the_inspector_says(
     frame = draw_plate(3, defective)
     form = {"serial": "A 1", "station": "线 2", "model": "plates"}
     answer = client.post(URL, files={"image": ("板 1.png", png(frame))}, data=form).json()
-    model = repository.model("plates")
+    model = repository.model_of(ServedInspector, "plates")
     expected = inspection_document(model.inspector.inspect(frame), 0.0)
     assert {name: answer[name] for name in expected if name != "milliseconds"} == {
         name: value for name, value in expected.items() if name != "milliseconds"
@@ -63,8 +64,8 @@ def test_the_image_may_be_the_body(client: TestClient, draw_plate: Draw, png: Pn
 def test_the_name_is_needed_where_two_models_serve(
     client: TestClient,
     repository: ModelRepository,
-    put_bundle: Callable[[Bundle, str], Path],
-    variant: Callable[[int], Bundle],
+    put_bundle: Callable[[VisionBundle, str], Path],
+    variant: Callable[[int], VisionBundle],
     draw_plate: Draw,
     png: Png,
 ) -> None:
@@ -158,10 +159,10 @@ def test_other_addresses_and_methods_are_problems(client: TestClient, method: st
 def test_bundles_are_listed_and_shown(
     client: TestClient,
     repository: ModelRepository,
-    put_bundle: Callable[[Bundle, str], Path],
+    put_bundle: Callable[[VisionBundle, str], Path],
     break_bundle: Callable[[Path], None],
-    variant: Callable[[int], Bundle],
-    tiny_bundle: Bundle,
+    variant: Callable[[int], VisionBundle],
+    tiny_bundle: VisionBundle,
 ) -> None:
     break_bundle(put_bundle(variant(1), "broken"))
     repository.poll()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from andon.models.types.vision import Frame
+from andon.serving.engine.models import ServedInspector
 from andon.serving.engine.repository import ModelRepository
 
 INFER = "/v2/models/plates/infer"
@@ -44,7 +45,7 @@ def test_every_frame_of_a_batch_is_judged_by_the_inspector(
 ) -> None:
     frames = np.stack([draw_plate(3), draw_plate(4, True)])
     reply = client.post(INFER, json=request_of(frames, id="x")).json()
-    inspections = [repository.model("plates").inspector.inspect(frame) for frame in frames]
+    inspections = [repository.model_of(ServedInspector, "plates").inspector.inspect(frame) for frame in frames]
     assert (reply["model_name"], reply["id"]) == ("plates", "x")
     assert reply["model_version"] == repository.model("plates").version
     outputs = {each["name"]: each for each in reply["outputs"]}

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from andon.models.bundle.bundle import Bundle
+from andon.models.bundle.bundle import VisionBundle
 from andon.models.types.vision import Frame
 
 
@@ -18,7 +18,7 @@ def figures(client: TestClient) -> dict[tuple[str, str], float]:
 
 
 def test_requests_are_counted_under_tritons_names(
-    client: TestClient, tiny_bundle: Bundle, draw_plate: Callable[..., Frame], png: Callable[[Frame], bytes]
+    client: TestClient, tiny_bundle: VisionBundle, draw_plate: Callable[..., Frame], png: Callable[[Frame], bytes]
 ) -> None:
     url, version = "/api/v1/inspections", tiny_bundle.digest[:12]
     assert figures(client)["nv_inference_request_success", version] == 0

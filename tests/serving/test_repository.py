@@ -4,19 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from andon.models.bundle.bundle import Bundle
+from andon.models.bundle.bundle import VisionBundle
 from andon.models.types.errors import BundleError, ResourceError
 from andon.serving.engine.errors import UnknownModelError
 from andon.serving.engine.folder import fingerprint
+from andon.serving.engine.models import ServedInspector
 from andon.serving.engine.repository import ModelRepository
 
-Put = Callable[[Bundle, str], Path]
-Variant = Callable[[int], Bundle]
+Put = Callable[[VisionBundle, str], Path]
+Variant = Callable[[int], VisionBundle]
 Break = Callable[[Path], None]
 
 
 def test_a_model_is_named_after_its_bundle(
-    repository: ModelRepository, put_bundle: Put, variant: Variant, tiny_bundle: Bundle
+    repository: ModelRepository, put_bundle: Put, variant: Variant, tiny_bundle: VisionBundle
 ) -> None:
     put_bundle(variant(1), "v1.2 板.andon")
     put_bundle(variant(2), ".hidden")
@@ -142,11 +143,11 @@ def test_only_names_in_the_folder_are_loaded(repository: ModelRepository, name: 
 
 
 def test_the_only_model_needs_no_name(repository: ModelRepository, put_bundle: Put, variant: Variant) -> None:
-    assert repository.only_model() is repository.model("plates")
+    assert repository.model_of(ServedInspector, None) is repository.model("plates")
     put_bundle(variant(1), "more")
     repository.poll()
     with pytest.raises(UnknownModelError, match="more, plates"):
-        repository.only_model()
+        repository.model_of(ServedInspector, None)
 
 
 def test_a_folder_comes_before_a_zip_of_its_name(

@@ -12,12 +12,21 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
 from andon.serving.engine.errors import MediaTypeError, RequestError, TooLargeError
-from andon.serving.engine.tensors import Tensor, decode_request, decompress, encode_reply, read_uint8
+from andon.serving.engine.tensors import (
+    Tensor,
+    decode_request,
+    decompress,
+    encode_reply,
+    read_floats,
+    read_strings,
+    read_uint8,
+)
 
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
 BATCHES = arrays(np.uint8, array_shapes(min_dims=4, max_dims=4, max_side=5))
 SHAPES = array_shapes(max_dims=3, max_side=5)
 FLOATS = arrays(np.float32, SHAPES, elements=st.floats(width=32, allow_nan=False, allow_infinity=False)) | arrays(
-    np.float64, SHAPES, elements=st.floats(allow_nan=False, allow_infinity=False)
+    np.float64, SHAPES, elements=FINITE
 )
 STRINGS = st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=5)
 
@@ -34,13 +43,53 @@ def test_a_batch_as_triton_writes_it_is_read_bit_for_bit(batch: NDArray[np.uint8
     encoded, header_length = triton.InferenceServerClient.generate_request_body([tensor], request_id="7")
     request = decode_request(encoded, header_length)
     assert request.header.id == "7"
-    np.testing.assert_array_equal(read_uint8(request, 0), batch, strict=True)
+    np.testing.assert_array_equal(read_uint8(request, "image"), batch, strict=True)
 
 
 @given(BATCHES)
 def test_nested_json_is_read(batch: NDArray[np.uint8]) -> None:
     request = decode_request(body(shape=batch.shape, data=batch.tolist()), None)
-    np.testing.assert_array_equal(read_uint8(request, 0), batch, strict=True)
+    np.testing.assert_array_equal(read_uint8(request, "image"), batch, strict=True)
+
+
+@given(arrays(np.float64, array_shapes(min_dims=2, max_dims=2, max_side=5), elements=FINITE), STRINGS, st.booleans())
+def test_numbers_and_strings_as_triton_writes_them_are_read(
+    floats: NDArray[np.float64], strings: list[str], binary: bool
+) -> None:
+    rows = triton.InferInput("rows", list(floats.shape), "FP64")
+    rows.set_data_from_numpy(floats, binary_data=binary)
+    names = triton.InferInput("names", [len(strings)], "BYTES")
+    names.set_data_from_numpy(np.array(strings, object), binary_data=binary)
+    request = decode_request(*triton.InferenceServerClient.generate_request_body([rows, names]))
+    np.testing.assert_array_equal(read_floats(request, "rows"), floats, strict=True)
+    assert read_strings(request, "names") == strings
+
+
+@given(st.binary(max_size=40), st.integers(1, 3))
+def test_any_bytes_are_read_as_numbers_or_strings_or_refused(tail: bytes, count: int) -> None:
+    for datatype, read in (("FP64", read_floats), ("BYTES", read_strings)):
+        tensor = {
+            "name": "i",
+            "datatype": datatype,
+            "shape": [count],
+            "parameters": {"binary_data_size": len(tail)},
+        }
+        header = msgspec.json.encode({"inputs": [tensor]})
+        request = decode_request(header + tail, len(header))
+        try:
+            assert len(read(request, "i")) == count
+        except RequestError:
+            continue
+        assert len(tail) == 8 * count or datatype == "BYTES"
+
+
+@pytest.mark.parametrize("tail", [b"\x05\0\0\0abc", b"\x03\0\0", b"\x02\0\0\0\xff\xfe", b"\x01\0\0\0a\x01\0\0\0"])
+def test_strings_whose_lengths_do_not_add_up_are_refused(tail: bytes) -> None:
+    tensor = {"name": "i", "datatype": "BYTES", "shape": [1], "parameters": {"binary_data_size": len(tail)}}
+    header = msgspec.json.encode({"inputs": [tensor]})
+    with pytest.raises(RequestError) as raised:
+        read_strings(decode_request(header + tail, len(header)), "i")
+    assert raised.value.code == "serving.string"
 
 
 @given(FLOATS, STRINGS, st.booleans(), st.booleans())
@@ -97,7 +146,7 @@ def test_bytes_that_do_not_add_up_are_refused(size: int, off_tail: int, off_head
 )
 def test_json_that_is_no_such_tensor_is_refused(changes: dict[str, object], code: str) -> None:
     with pytest.raises(RequestError) as raised:
-        read_uint8(decode_request(body(**changes), None), 0)
+        read_uint8(decode_request(body(**changes), None), "image")
     assert raised.value.code == code
 
 
@@ -123,16 +172,16 @@ def test_json_that_is_no_such_tensor_is_refused(changes: dict[str, object], code
 )
 def test_json_that_is_no_request_is_refused(encoded: bytes) -> None:
     with pytest.raises(RequestError):
-        read_uint8(decode_request(encoded, None), 0)
+        read_uint8(decode_request(encoded, None), "i")
 
 
 def test_data_must_be_in_one_place() -> None:
     neither = msgspec.json.encode({"inputs": [{"name": "i", "datatype": "UINT8", "shape": [1]}]})
     with pytest.raises(RequestError, match="tensor_data"):
-        read_uint8(decode_request(neither, None), 0)
+        read_uint8(decode_request(neither, None), "i")
     both = body(parameters={"binary_data_size": 3})
     with pytest.raises(RequestError, match="tensor_data"):
-        read_uint8(decode_request(both + b"abc", len(both)), 0)
+        read_uint8(decode_request(both + b"abc", len(both)), "image")
 
 
 @given(st.binary(max_size=1000))

@@ -8,7 +8,7 @@ import pytest
 import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
-from andon.models.bundle.bundle import Bundle
+from andon.models.bundle.bundle import VisionBundle
 from andon.models.bundle.runtime import make_inspector
 from andon.models.types.vision import Frame
 
@@ -27,7 +27,7 @@ def image_input(frames: Frame, binary: bool = True) -> Any:
     return tensor
 
 
-def test_health_and_metadata(remote: Any, tiny_bundle: Bundle) -> None:
+def test_health_and_metadata(remote: Any, tiny_bundle: VisionBundle) -> None:
     assert remote.is_server_live()
     assert remote.is_server_ready()
     assert remote.is_model_ready("plates")
@@ -46,7 +46,7 @@ def test_health_and_metadata(remote: Any, tiny_bundle: Bundle) -> None:
 @pytest.mark.parametrize("compression", [None, "gzip", "deflate"])
 def test_scores_equal_the_inspectors_bit_for_bit(
     remote: Any,
-    tiny_bundle: Bundle,
+    tiny_bundle: VisionBundle,
     draw_plate: Draw,
     binary_input: bool,
     binary_output: bool | None,

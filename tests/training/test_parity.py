@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from tests.conftest import CARD, plate, plate_sample
 from tests.training.conftest import SIDE, needs_training
 
-from andon.models.bundle.bundle import Bundle
+from andon.models.bundle.bundle import VisionBundle
 from andon.models.bundle.goldens import TOLERANCE
-from andon.models.bundle.runtime import load_bundle
+from andon.models.bundle.manifest import BANK
+from andon.models.bundle.runtime import load_inspector
 from andon.models.bundle.storage import write_bundle
 from andon.models.bundle.teaching import Lesson, teach
 from andon.models.types.vision import Frame
@@ -39,7 +40,7 @@ class Trio:
 
     torch_distances: Callable[[Frame, Distances], Distances]
     fitting_graph: PatchGraph
-    bundle: Bundle
+    bundle: VisionBundle
     loaded: Callable[[Frame], Scored]
 
     @property
@@ -50,7 +51,7 @@ class Trio:
         return INTENSITIES[self.bundle.manifest.preprocessing.intensity](fit_to(image, SIDE, SIDE))
 
     def scored(self, image: Frame) -> Sequence[Scored]:
-        prepared, bank = self.prepare(image), self.bundle.bank()
+        prepared, bank = self.prepare(image), self.bundle.array(BANK, np.float32)
         return (
             score(self.torch_distances(prepared, bank), SIDE, SIDE),
             score(self.fitting_graph.distances(prepared, bank), SIDE, SIDE),
@@ -92,7 +93,7 @@ def trio(exported: bytes, network: "PatchCore", tmp_path_factory: pytest.TempPat
     bundle, _ = teach(lesson, FitOptions(bank_size=N_GOOD * (SIDE // 16) ** 2))
     path: Path = tmp_path_factory.mktemp("parity") / "plates"
     write_bundle(bundle, path)
-    return Trio(distances, PatchGraph(exported), bundle, load_bundle(path).inspector.scorer.score)
+    return Trio(distances, PatchGraph(exported), bundle, load_inspector(path).inspector.scorer.score)
 
 
 def flat(seed: int) -> Frame:
@@ -143,7 +144,7 @@ def test_an_image_of_the_bank_is_at_no_distance(trio: Trio) -> None:
 
 def test_the_expanded_square_would_not_find_that(trio: Trio) -> None:
     """Why the winner's distance is recomputed as ``|x - b|``: ``|x|^2 - 2 x.b + |b|^2`` cancels in float32."""
-    bank = trio.bundle.bank()
+    bank = trio.bundle.array(BANK, np.float32)
     features = trio.fitting_graph.features(trio.prepare(of_the_bank(0)))
     squares = (features**2).sum(axis=1)[:, None] - 2 * features @ bank.T + (bank**2).sum(axis=1)
     naive = np.sqrt(np.maximum(squares.min(axis=1), 0))

@@ -11,10 +11,13 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.conftest import Andon, plate, write_plates
 from tests.training.conftest import SIDE, needs_training
 
+from andon.models.bundle.manifest import BANK
+from andon.models.bundle.runtime import load_inspector
 from andon.models.bundle.storage import read_bundle
 from andon.models.command.main import main
 from andon.models.vision import fitting
@@ -98,12 +101,14 @@ def test_what_is_trained_verifies_and_inspects(andon: Andon, trained: Trained, d
 
 
 def test_it_says_what_was_fitted_and_how_good_it_is(trained: Trained) -> None:
-    document, bundle = trained.document, read_bundle(trained.out)
+    document, bundle = trained.document, load_inspector(trained.out).bundle
     assert (document["bundle"], document["digest"], document["left_out"]) == (str(trained.out), bundle.digest, 0)
     assert document["operating_point"]["threshold"] == bundle.manifest.operating_point.threshold
     assert document["operating_point"]["n_good"] == N_GOOD // 2
     assert bundle.manifest.data.counts == {"train/good": N_GOOD, "test/good": 2, "test/blot": 2}
-    assert len(bundle.bank()) == FitOptions().bank_size < N_GOOD // 2 * (SIDE // 16) ** 2, "the bank was chosen"
+    assert len(bundle.array(BANK, np.float32)) == FitOptions().bank_size < N_GOOD // 2 * (SIDE // 16) ** 2, (
+        "the bank was chosen"
+    )
     assert (document["evaluation"]["auroc"], document["evaluation"]["n_bad"]) == (1.0, 2)
 
 

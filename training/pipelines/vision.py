@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from andon.models.bundle.bundle import Bundle
+from andon.models.bundle.bundle import VisionBundle
 from andon.models.bundle.runtime import make_inspector
 from andon.models.bundle.teaching import Lesson, teach
 from andon.models.evaluation.inspection import Evaluation, evaluation_document, judge_all
@@ -16,6 +16,7 @@ from andon.models.types.vision import Dataset, Frame, Inspector, Split
 from andon.models.vision.fitting import FitOptions, Report
 from andon.models.vision.overlays import encode_png, overlay
 from andon.training.export.patchcore import graph_versions, patchcore_graph
+from andon.training.steps.histogram import ScoreGroups, score_histogram
 
 N_WORST = 6
 MIN_SIDE_PX, MAX_SIDE_PX = 64, 2048
@@ -28,7 +29,7 @@ class Trained:
     ``figures`` is the ``evaluate`` object; empty where the data set has no test part.
     """
 
-    bundle: Bundle
+    bundle: VisionBundle
     calibration_scores: tuple[float, ...]
     evaluation: Evaluation
     figures: Mapping[str, Any]
@@ -61,6 +62,18 @@ def train_patchcore(
     evaluation = judge_all(inspector, inspector.threshold, dataset.samples(Split.TEST), advance, report)
     figures = evaluation_document(evaluation) if evaluation.judged else {}
     return Trained(bundle, fitted.calibration.values, evaluation, figures)
+
+
+def pictures_of(trained: Trained) -> dict[str, bytes]:
+    """Draw what a person should look at: how the scores are spread, and the worst images, as PNG by path."""
+    groups = ScoreGroups(
+        trained.calibration_scores, trained.evaluation.scores(good=True), trained.evaluation.scores(good=False)
+    )
+    images = worst_images(make_inspector(trained.bundle), trained.evaluation)
+    return {
+        "score_histogram.png": score_histogram(groups, trained.bundle.manifest.operating_point.threshold),
+        **{f"worst_images/{name}": png for name, png in images.items()},
+    }
 
 
 def worst_images(inspector: Inspector, evaluation: Evaluation) -> dict[str, bytes]:

@@ -9,41 +9,15 @@ from pathlib import Path
 import mlflow.pyfunc
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Run
-from mlflow.models import Model, ModelSignature
-from mlflow.types import ColSpec, DataType, Schema
-from mlflow.types.schema import Array, Object, Property
+from mlflow.models import Model
 
-from andon.models.bundle.bundle import Bundle
+from andon.models.bundle.bundle import AnyBundle
 from andon.models.bundle.teaching import RUNTIME_LIBRARIES, installed_versions
-from andon.training.tracking import pyfunc_model
-from andon.training.tracking.pyfunc_model import BUNDLE_ARTIFACT, COLUMN
+from andon.training.tracking.flavours import BUNDLE_ARTIFACT, Flavour, flavour_of
 
 DIGEST_TAG = "andon.bundle_digest"
 BUNDLE_IN_MODEL = f"artifacts/{BUNDLE_ARTIFACT}"
 LIBRARIES = ("mlflow", *RUNTIME_LIBRARIES)
-
-DEFECT = Object(
-    [
-        Property("bbox", Array(DataType.long)),
-        Property("score", DataType.double),
-        Property("area_px", DataType.long),
-        Property("class", DataType.string),
-    ]
-)
-# A row is a verdict or an error, so no column is always there.
-SIGNATURE = ModelSignature(
-    inputs=Schema([ColSpec(DataType.binary, COLUMN)]),
-    outputs=Schema(
-        [
-            ColSpec(DataType.string, "verdict", required=False),
-            ColSpec(DataType.double, "score", required=False),
-            ColSpec(DataType.double, "threshold", required=False),
-            ColSpec(DataType.string, "reason", required=False),
-            ColSpec(Array(DEFECT), "defects", required=False),
-            ColSpec(DataType.string, "error", required=False),
-        ]
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +33,7 @@ class LoggedRun:
         return f"models:/{self.model_id}"
 
 
-def bundle_tags(bundle: Bundle) -> dict[str, str]:
+def bundle_tags(bundle: AnyBundle) -> dict[str, str]:
     """Tags by which runs, models and versions of a bundle are found."""
     manifest = bundle.manifest
     return {
@@ -70,10 +44,10 @@ def bundle_tags(bundle: Bundle) -> dict[str, str]:
     }
 
 
-def log_bundle_model(client: MlflowClient, run: Run, bundle: Bundle, folder: Path) -> LoggedRun:
+def log_bundle_model(client: MlflowClient, run: Run, bundle: AnyBundle, folder: Path) -> LoggedRun:
     """Log the bundle that stands in ``folder`` as a model of ``run``.
 
-    The model loads ``folder`` through the same code as everything else: ``predict`` equals ``inspect``.
+    The model loads ``folder`` through the same code as everything else: it judges as the command line does.
     """
     model = client.create_logged_model(
         run.info.experiment_id,
@@ -85,7 +59,7 @@ def log_bundle_model(client: MlflowClient, run: Run, bundle: Bundle, folder: Pat
     )
     with _finalized(client, model):
         saved = folder.parent / "model"
-        _save(saved, model, folder)
+        _save(saved, model, folder, flavour_of(bundle.manifest))
         client.log_model_artifacts(model.model_id, str(saved))
     client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, step=0)])
     return LoggedRun(run.info.run_id, model.model_id)
@@ -110,14 +84,14 @@ def _finalized(client: MlflowClient, model: LoggedModel) -> Iterator[None]:
         client.finalize_logged_model(model.model_id, status)
 
 
-def _save(path: Path, model: LoggedModel, folder: Path) -> None:
+def _save(path: Path, model: LoggedModel, folder: Path, flavour: Flavour) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # mlflow asks for an example of the input beside the signature
         mlflow.pyfunc.save_model(
             path=str(path),
-            python_model=pyfunc_model.__file__,
+            python_model=str(flavour.code),
             artifacts={BUNDLE_ARTIFACT: folder.as_uri()},
-            signature=SIGNATURE,
+            signature=flavour.signature,
             pip_requirements=[f"{name}=={found}" for name, found in installed_versions(LIBRARIES).items()],
             mlflow_model=Model(
                 artifact_path=model.artifact_location,

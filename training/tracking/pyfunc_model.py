@@ -8,15 +8,15 @@ import mlflow
 import pandas as pd  # type: ignore[import-untyped]
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from andon.models.bundle.runtime import load_bundle
+from andon.models.bundle.runtime import load_inspector
 from andon.models.messages.catalogue import catalogue
 from andon.models.types.errors import ImageError
 from andon.models.types.vision import Inspector
 from andon.models.vision.decoding import decode_image
 from andon.models.vision.documents import inspection_document
+from andon.training.tracking.flavours import BUNDLE_ARTIFACT
 
 COLUMN = "image"
-BUNDLE_ARTIFACT = "bundle"
 
 
 class BundleModel(PythonModel):
@@ -24,7 +24,7 @@ class BundleModel(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the bundle and let it prove itself on its goldens."""
-        self.inspector = load_bundle(Path(context.artifacts[BUNDLE_ARTIFACT])).inspector
+        self.inspector = load_inspector(Path(context.artifacts[BUNDLE_ARTIFACT])).inspector
 
     def predict(
         self,

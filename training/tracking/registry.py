@@ -12,7 +12,7 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
-from andon.models.bundle.bundle import Bundle
+from andon.models.bundle.bundle import AnyBundle
 from andon.models.bundle.runtime import load_bundle
 from andon.models.bundle.storage import check_replaceable, read_bundle, write_bundle
 from andon.models.types.errors import BundleError, OptionError
@@ -180,7 +180,7 @@ def _parsed(uri: str) -> tuple[str, str | None, str | None]:
     return match["name"], match["alias"], match["version"]
 
 
-def _logged(client: MlflowClient, store: TrackingStore, bundle: Bundle) -> LoggedRun:
+def _logged(client: MlflowClient, store: TrackingStore, bundle: AnyBundle) -> LoggedRun:
     return find_bundle_model(client, bundle.digest) or log_bundle(client, store, bundle)
 
 
@@ -254,7 +254,7 @@ def _download(store: TrackingStore, client: MlflowClient, version: ModelVersion,
     return Path(fetched)
 
 
-def _require_digest(bundle: Bundle, version: ModelVersion) -> None:
+def _require_digest(bundle: AnyBundle, version: ModelVersion) -> None:
     expected = version.tags[DIGEST_TAG]
     if bundle.digest != expected:
         subject = f"{version.name}/{version.version}"

@@ -1,7 +1,7 @@
 """Every training as an MLflow run: what went in, what came out, and how good it is."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,18 +12,16 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-from andon.models.bundle.bundle import Bundle
+from andon.models.bundle.bundle import AnyBundle
 from andon.models.bundle.storage import write_bundle
 from andon.models.types.progress import Progress, silent
 from andon.models.types.vision import DataCard
-from andon.training.steps.histogram import ScoreGroups, score_histogram
+from andon.training.tracking.flavours import flavour_of
 from andon.training.tracking.logged_models import LoggedRun, bundle_tags, log_bundle_model
 from andon.training.tracking.session import experiment_id, session
 from andon.training.tracking.store import TrackingStore
 
 DATA_CARD = "data_card.json"
-HISTOGRAM = "score_histogram.png"
-WORST_IMAGES = "worst_images"
 BUNDLE = "bundle"
 # mlflow's column for a data set's digest holds 36 characters; the tag holds all.
 DATASET_DIGEST_LENGTH = 36
@@ -37,30 +35,23 @@ class TrainingRecord:
     Parameters
     ----------
     bundle
-        The detector.
+        What was trained.
     source
         Where the data were asked for: the ``--data`` argument.
     metrics
         Measures by name.
-    calibration_scores
-        Scores of the good parts by which the threshold was set.
-    good_scores, bad_scores
-        Scores of the test parts; may be empty.
-    worst_images
-        PNG files with overlays, by plain file name.
+    pictures
+        PNG files by the path they get in the run: ``NAME.png`` or ``FOLDER/NAME.png``.
     """
 
-    bundle: Bundle
+    bundle: AnyBundle
     source: str
     metrics: Mapping[str, float]
-    calibration_scores: Sequence[float]
-    good_scores: Sequence[float]
-    bad_scores: Sequence[float]
-    worst_images: Mapping[str, bytes]
+    pictures: Mapping[str, bytes]
 
 
 def log_training(record: TrainingRecord, store: TrackingStore, progress: Progress = silent) -> LoggedRun:
-    """Log a training as a run: parameters, metrics, data, histogram, worst images, the bundle and its model.
+    """Log a training as a run: parameters, metrics, data, pictures, the bundle and its model.
 
     Raises
     ------
@@ -83,7 +74,7 @@ def log_training(record: TrainingRecord, store: TrackingStore, progress: Progres
     return logged
 
 
-def log_bundle(client: MlflowClient, store: TrackingStore, bundle: Bundle) -> LoggedRun:
+def log_bundle(client: MlflowClient, store: TrackingStore, bundle: AnyBundle) -> LoggedRun:
     """Log a bundle of which nothing but itself is known, as a run of its own."""
     with TemporaryDirectory() as scratch:
         staged = Path(scratch) / "run"
@@ -96,7 +87,7 @@ def log_bundle(client: MlflowClient, store: TrackingStore, bundle: Bundle) -> Lo
 
 
 @contextmanager
-def started_run(client: MlflowClient, store: TrackingStore, bundle: Bundle) -> Iterator[Run]:
+def started_run(client: MlflowClient, store: TrackingStore, bundle: AnyBundle) -> Iterator[Run]:
     """Start a run with the bundle's parameters and tags; it ends as finished, or as failed where the block fails."""
     name = f"{bundle.manifest.data.name} {bundle.manifest.method}"
     run = client.create_run(experiment_id(client, store), tags=bundle_tags(bundle), run_name=name)
@@ -110,14 +101,13 @@ def started_run(client: MlflowClient, store: TrackingStore, bundle: Bundle) -> I
         client.set_terminated(run.info.run_id, status)
 
 
-def _parameters(bundle: Bundle) -> dict[str, str | int | float]:
+def _parameters(bundle: AnyBundle) -> dict[str, str | int | float]:
     manifest = bundle.manifest
     return {
         **manifest.options,
+        **flavour_of(manifest).parameters,
         **{f"library.{name}": found for name, found in manifest.libraries.items()},
         "seed": manifest.seed,
-        "input_height": manifest.input.height,
-        "input_width": manifest.input.width,
         "kind": manifest.kind,
         "method": manifest.method,
         "data": manifest.data.name,
@@ -144,12 +134,9 @@ def _dataset(card: DataCard, source: str) -> DatasetInput:
 
 def _stage_report(record: TrainingRecord, folder: Path) -> None:
     _stage_card(record.bundle.manifest.data, folder)
-    groups = ScoreGroups(record.calibration_scores, record.good_scores, record.bad_scores)
-    threshold = record.bundle.manifest.operating_point.threshold
-    (folder / HISTOGRAM).write_bytes(score_histogram(groups, threshold))
-    (folder / WORST_IMAGES).mkdir()
-    for name, png in record.worst_images.items():
-        (folder / WORST_IMAGES / name).write_bytes(png)
+    for name, png in record.pictures.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(png)
 
 
 def _stage_card(card: DataCard, folder: Path) -> None:

@@ -18,8 +18,8 @@ import pytest
 from onnx import TensorProto, external_data_helper, helper, numpy_helper
 
 from andon.models.bundle import storage
-from andon.models.bundle.bundle import BANK, MANIFEST, MODEL, Bundle, encode_array, file_digests
-from andon.models.bundle.manifest import Manifest
+from andon.models.bundle.bundle import MANIFEST, MODEL, Bundle, VisionBundle, encode_array, file_digests
+from andon.models.bundle.manifest import BANK, Manifest
 from andon.models.bundle.runtime import load_bundle
 from andon.models.bundle.storage import read_bundle, write_bundle
 from andon.models.types.errors import BundleError, OptionError, ResourceError
@@ -27,7 +27,7 @@ from andon.models.types.errors import BundleError, OptionError, ResourceError
 KILLS = 100 if os.environ.get("ANDON_SOAK") else 8
 
 
-def with_files(bundle: Bundle, **changed: bytes) -> Bundle:
+def with_files(bundle: VisionBundle, **changed: bytes) -> VisionBundle:
     """The same bundle with other contents, its manifest agreeing with them."""
     names = {"model": MODEL, "bank": BANK}
     files = {**bundle.files, **{names[key]: data for key, data in changed.items()}}
@@ -41,7 +41,7 @@ def refusal(path: Path) -> BundleError:
 
 
 @pytest.mark.parametrize("name", ["板 1", "boards.andon"])
-def test_what_is_written_is_read_back(tiny_bundle: Bundle, tmp_path: Path, name: str) -> None:
+def test_what_is_written_is_read_back(tiny_bundle: VisionBundle, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     write_bundle(tiny_bundle, path)
     found = read_bundle(path)
@@ -51,7 +51,7 @@ def test_what_is_written_is_read_back(tiny_bundle: Bundle, tmp_path: Path, name:
     assert [each.name for each in tmp_path.iterdir()] == [name], "nothing else is left behind"
 
 
-def test_equal_bundles_give_equal_zips(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_equal_bundles_give_equal_zips(tiny_bundle: VisionBundle, tmp_path: Path) -> None:
     for name in ("a.andon", "b.andon"):
         write_bundle(tiny_bundle, tmp_path / name)
     assert (tmp_path / "a.andon").read_bytes() == (tmp_path / "b.andon").read_bytes()
@@ -67,7 +67,7 @@ def test_a_changed_byte_is_named(bundle_dir: Path, name: str) -> None:
     assert error.subject.endswith(name)
 
 
-def test_a_changed_threshold_changes_the_digest(tiny_bundle: Bundle) -> None:
+def test_a_changed_threshold_changes_the_digest(tiny_bundle: VisionBundle) -> None:
     point = replace(tiny_bundle.manifest.operating_point, threshold=1e9)
     assert Bundle(replace(tiny_bundle.manifest, operating_point=point), tiny_bundle.files).digest != tiny_bundle.digest
 
@@ -107,6 +107,18 @@ def newer_schema(root: Path) -> None:
     edit_manifest(root, schema_version=2)
 
 
+def unknown_kind(root: Path) -> None:
+    edit_manifest(root, kind="telepathy")
+
+
+def unknown_method(root: Path) -> None:
+    edit_manifest(root, method="telepathy")
+
+
+def no_kind(root: Path) -> None:
+    edit_manifest(root, kind=None)
+
+
 def manifest_of_text(root: Path) -> None:
     (root / MANIFEST).write_text("{")
 
@@ -131,6 +143,9 @@ def edit_manifest(root: Path, **members: object) -> None:
         (linked_goldens, "bundle.link"),
         (no_manifest, "bundle.no_manifest"),
         (newer_schema, "bundle.newer_schema"),
+        (unknown_kind, "bundle.kind"),
+        (unknown_method, "bundle.kind"),
+        (no_kind, "bundle.manifest"),
         (manifest_of_text, "bundle.manifest"),
         (wrong_type, "bundle.manifest"),
     ],
@@ -182,13 +197,13 @@ def outside_data_in_a_branch(model: bytes) -> bytes:
 
 @pytest.mark.parametrize("spoil", [outside_data, outside_data_in_a_branch])
 def test_external_data_is_refused_before_the_graph_is_loaded(
-    tiny_bundle: Bundle, tmp_path: Path, spoil: Callable[[bytes], bytes]
+    tiny_bundle: VisionBundle, tmp_path: Path, spoil: Callable[[bytes], bytes]
 ) -> None:
     write_bundle(with_files(tiny_bundle, model=spoil(tiny_bundle.files[MODEL])), tmp_path / "b")
     assert refusal(tmp_path / "b").code == "bundle.external_data"
 
 
-def test_a_graph_or_bank_that_cannot_be_used_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_a_graph_or_bank_that_cannot_be_used_is_refused(tiny_bundle: VisionBundle, tmp_path: Path) -> None:
     banks = {
         "bundle.bank": encode_array(np.zeros((16, 5), np.float32)),
         "bundle.array": b"\x80\x04pickle",
@@ -232,7 +247,7 @@ def without_a_bank(model: bytes) -> bytes:
     [(failing_when_run, "bundle.graph"), (of_an_old_opset, "bundle.opset"), (without_a_bank, "bundle.graph")],
 )
 def test_a_graph_that_does_not_do_what_it_must_is_refused(
-    tiny_bundle: Bundle, tmp_path: Path, spoil: Callable[[bytes], bytes], code: str
+    tiny_bundle: VisionBundle, tmp_path: Path, spoil: Callable[[bytes], bytes], code: str
 ) -> None:
     write_bundle(with_files(tiny_bundle, model=spoil(tiny_bundle.files[MODEL])), tmp_path / "b")
     assert refusal(tmp_path / "b").code == code
@@ -244,14 +259,14 @@ def test_an_intensity_that_is_not_known_is_refused(bundle_dir: Path) -> None:
     assert refusal(bundle_dir).code == "bundle.manifest"
 
 
-def test_a_bank_that_gives_other_scores_fails_parity(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    bank = encode_array(tiny_bundle.bank() + np.float32(0.5))
+def test_a_bank_that_gives_other_scores_fails_parity(tiny_bundle: VisionBundle, tmp_path: Path) -> None:
+    bank = encode_array(tiny_bundle.array(BANK, np.float32) + np.float32(0.5))
     write_bundle(with_files(tiny_bundle, bank=bank), tmp_path / "b")
     assert refusal(tmp_path / "b").code == "bundle.parity"
 
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/evil", "a/b", "goldens/../../x", "c:\\x"])
-def test_a_zip_with_paths_is_refused(tiny_bundle: Bundle, tmp_path: Path, name: str) -> None:
+def test_a_zip_with_paths_is_refused(tiny_bundle: VisionBundle, tmp_path: Path, name: str) -> None:
     path = tmp_path / "b.andon"
     write_bundle(tiny_bundle, path)
     with zipfile.ZipFile(path, "a") as archive:
@@ -267,7 +282,7 @@ def test_a_zip_that_unpacks_to_too_much_is_refused_unread(tmp_path: Path, monkey
     assert refusal(path).code == "bundle.too_large"
 
 
-def test_a_truncated_zip_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_a_truncated_zip_is_refused(tiny_bundle: VisionBundle, tmp_path: Path) -> None:
     path = tmp_path / "b.andon"
     write_bundle(tiny_bundle, path)
     path.write_bytes(path.read_bytes()[:-100])
@@ -276,11 +291,11 @@ def test_a_truncated_zip_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["b", "b.andon"])
 def test_a_full_disk_leaves_the_old_bundle_whole(
-    tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    tiny_bundle: VisionBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     path = tmp_path / name
     write_bundle(tiny_bundle, path)
-    other = with_files(tiny_bundle, bank=encode_array(tiny_bundle.bank() * 2))
+    other = with_files(tiny_bundle, bank=encode_array(tiny_bundle.array(BANK, np.float32) * 2))
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -314,7 +329,7 @@ except ResourceError as error:
 
 
 @pytest.mark.soak
-def test_killed_while_replacing_a_whole_bundle_is_there(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_killed_while_replacing_a_whole_bundle_is_there(tiny_bundle: VisionBundle, tmp_path: Path) -> None:
     path = tmp_path / "b"
     write_bundle(tiny_bundle, path)
     script = f"""
@@ -337,7 +352,7 @@ while True:
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
-def test_what_is_no_bundle_is_never_replaced(tiny_bundle: Bundle, tmp_path: Path, kind: str) -> None:
+def test_what_is_no_bundle_is_never_replaced(tiny_bundle: VisionBundle, tmp_path: Path, kind: str) -> None:
     path = tmp_path / "precious"
     if kind == "file":
         path.write_text("mine")
@@ -352,7 +367,7 @@ def test_what_is_no_bundle_is_never_replaced(tiny_bundle: Bundle, tmp_path: Path
     assert path.exists()
 
 
-def test_the_manifest_holds_neither_time_nor_place(tiny_bundle: Bundle) -> None:
+def test_the_manifest_holds_neither_time_nor_place(tiny_bundle: VisionBundle) -> None:
     text = tiny_bundle.manifest.encode().decode()
     assert "/" not in text.replace("goldens/", "").replace("2.0", "")
     assert isinstance(tiny_bundle.manifest, Manifest)

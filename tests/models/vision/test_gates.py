@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from andon.models.bundle.bundle import Bundle
+from andon.models.bundle.bundle import VisionBundle
 from andon.models.bundle.runtime import make_inspector
 from andon.models.types.vision import Frame, Verdict
 from andon.models.vision.gates import failed_gate, measure_frame, teach_gates
@@ -21,7 +21,7 @@ def test_taught_frames_pass_and_gross_faults_fail(draw_plate: Callable[..., Fram
     assert failed_gate(blurred, gates) == "focus"
 
 
-def test_a_failed_gate_is_retake_never_ok(tiny_bundle: Bundle, draw_plate: Callable[..., Frame]) -> None:
+def test_a_failed_gate_is_retake_never_ok(tiny_bundle: VisionBundle, draw_plate: Callable[..., Frame]) -> None:
     inspection = make_inspector(tiny_bundle).inspect(np.zeros_like(draw_plate(0)))
     assert inspection.verdict is Verdict.RETAKE
     assert inspection.reason == "exposure"

@@ -10,7 +10,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 
-from andon.models.bundle.bundle import BANK, Bundle, encode_array, file_digests
+from andon.models.bundle.bundle import Bundle, VisionBundle, encode_array, file_digests
+from andon.models.bundle.manifest import BANK
 from andon.models.messages.catalogue import catalogue
 from andon.models.types.errors import AndonError
 from andon.models.types.vision import Frame
@@ -22,15 +23,15 @@ from andon.training.tracking.store import TrackingStore, default_store
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def with_threshold(bundle: Bundle, threshold: float) -> Bundle:
+def with_threshold(bundle: VisionBundle, threshold: float) -> VisionBundle:
     """Another bundle that is as sound as ``bundle``."""
     point = replace(bundle.manifest.operating_point, threshold=threshold)
     return replace(bundle, manifest=replace(bundle.manifest, operating_point=point))
 
 
-def with_foreign_bank(bundle: Bundle) -> Bundle:
+def with_foreign_bank(bundle: VisionBundle) -> VisionBundle:
     """A bundle whose files are whole, but which does not score as its goldens say."""
-    files = {**bundle.files, BANK: encode_array(bundle.bank() + np.float32(1))}
+    files = {**bundle.files, BANK: encode_array(bundle.array(BANK, np.float32) + np.float32(1))}
     return Bundle(replace(bundle.manifest, files=file_digests(files)), files)
 
 
@@ -56,15 +57,12 @@ def store(home: Path) -> TrackingStore:
 
 
 @pytest.fixture(scope="session")
-def record(tiny_bundle: Bundle) -> TrainingRecord:
+def record(tiny_bundle: VisionBundle) -> TrainingRecord:
     return TrainingRecord(
         bundle=tiny_bundle,
         source="folder:plates",
         metrics={"auroc": 0.99, "overkill": 0.01},
-        calibration_scores=[1.0, 1.5, 1.9],
-        good_scores=[1.2],
-        bad_scores=[17.0],
-        worst_images={"划痕 1.png": PNG + b"overlay"},
+        pictures={"score_histogram.png": PNG + b"histogram", "worst_images/划痕 1.png": PNG + b"overlay"},
     )
 
 

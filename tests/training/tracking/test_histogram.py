@@ -3,24 +3,15 @@
 from io import BytesIO
 
 import numpy as np
-import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from andon.training.steps.fonts import CJK_FONTS, cjk_font
-from andon.training.steps.histogram import (
-    BLUE,
-    GREEN,
-    RED,
-    Lettering,
-    ScoreGroups,
-    draw_histogram,
-    installed_lettering,
-    score_histogram,
-)
+from andon.models.messages.catalogue import LANGUAGES, catalogue
+from andon.models.plots.fonts import Lettering
+from andon.training.steps.histogram import BLUE, GREEN, RED, ScoreGroups, draw_histogram, score_histogram
 
-ENGLISH = Lettering(("DejaVu Sans",), ("en",))
+ENGLISH = Lettering(("DejaVu Sans",), (catalogue("en"),))
 GROUPS = ScoreGroups(calibration=[1.0, 1.1, 1.2, 1.9], test_good=[1.0, 1.5], test_bad=[2.5, 7.0, 9.0])
 
 
@@ -56,18 +47,11 @@ def test_a_group_without_scores_is_left_out() -> None:
     assert [text.get_text() for text in legend.get_texts()] == ["good, calibration (2)", "threshold = 2"]
 
 
-def test_labels_are_in_chinese_as_well_where_a_font_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("matplotlib.font_manager.get_font_names", lambda: ["DejaVu Sans", "SimHei"])
-    lettering = installed_lettering()
-    assert lettering.fonts == ("DejaVu Sans", "SimHei")
-    assert lettering.label("threshold") == "threshold / 阈值"
-    monkeypatch.setattr("matplotlib.font_manager.get_font_names", lambda: ["DejaVu Sans"])
-    assert installed_lettering() == ENGLISH
-
-
-def test_the_first_font_of_the_list_is_taken() -> None:
-    assert cjk_font(set(CJK_FONTS)) == CJK_FONTS[0]
-    assert cjk_font([]) is None
+def test_labels_are_in_all_of_the_languages() -> None:
+    both = Lettering(("DejaVu Sans",), tuple(map(catalogue, LANGUAGES)))
+    figure = draw_histogram(GROUPS, 2.0, both)
+    assert figure.axes[0].get_xlabel() == "score / 分数"
+    assert figure.legends[0].get_texts()[-1].get_text() == "threshold / 阈值 = 2"
 
 
 def test_equal_scores_give_equal_pictures() -> None:

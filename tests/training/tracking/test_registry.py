@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from tests.training.tracking.conftest import PNG, aliases_of, code_of, with_foreign_bank, with_threshold
 
-from andon.models.bundle.bundle import Bundle
-from andon.models.bundle.runtime import load_bundle
+from andon.models.bundle.bundle import VisionBundle
+from andon.models.bundle.runtime import load_bundle, load_inspector
 from andon.models.bundle.storage import read_bundle, write_bundle
 from andon.models.types.errors import BundleError, OptionError, ResourceError
 from andon.training.tracking import registry
@@ -26,7 +26,9 @@ def test_push_registers_what_a_training_has_logged(logged: LoggedRun, store: Tra
         assert client.get_model_version("trained", "1").tags == {"andon.bundle_digest": digest}
 
 
-def test_push_gives_a_bundle_one_version_a_name(store: TrackingStore, tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_push_gives_a_bundle_one_version_a_name(
+    store: TrackingStore, tiny_bundle: VisionBundle, tmp_path: Path
+) -> None:
     first, second = with_threshold(tiny_bundle, 2.5), with_threshold(tiny_bundle, 2.75)
     write_bundle(first, tmp_path / "first")
     write_bundle(second, tmp_path / "second.andon")
@@ -53,19 +55,19 @@ def test_the_champion_is_published(store: TrackingStore, bundle_dir: Path, publi
     assert listed.aliases == ("challenger", "champion")
 
 
-def test_an_alias_moves(store: TrackingStore, tiny_bundle: Bundle, tmp_path: Path, published: Path) -> None:
+def test_an_alias_moves(store: TrackingStore, tiny_bundle: VisionBundle, tmp_path: Path, published: Path) -> None:
     for threshold in (4.0, 5.0):
         write_bundle(with_threshold(tiny_bundle, threshold), tmp_path / "bundle")
         push(tmp_path / "bundle", "moving", store)
     for version in ("1", "2"):
         promote("moving", version, "champion", store, published)
-    assert read_bundle(published / "moving").manifest.operating_point.threshold == 5.0
+    assert load_inspector(published / "moving").bundle.manifest.operating_point.threshold == 5.0
     pulled = pull("models:/moving@champion", tmp_path / "pulled", store)
     assert pulled.version == 2
 
 
 def test_a_bundle_that_fails_its_goldens_is_not_promoted(
-    store: TrackingStore, tiny_bundle: Bundle, tmp_path: Path, published: Path
+    store: TrackingStore, tiny_bundle: VisionBundle, tmp_path: Path, published: Path
 ) -> None:
     write_bundle(with_foreign_bank(tiny_bundle), tmp_path / "foreign")
     push(tmp_path / "foreign", "foreign", store)
@@ -77,7 +79,7 @@ def test_a_bundle_that_fails_its_goldens_is_not_promoted(
 
 
 def test_a_bundle_that_was_changed_in_the_store_is_neither_promoted_nor_pulled(
-    store: TrackingStore, home: Path, tiny_bundle: Bundle, tmp_path: Path, published: Path
+    store: TrackingStore, home: Path, tiny_bundle: VisionBundle, tmp_path: Path, published: Path
 ) -> None:
     write_bundle(with_threshold(tiny_bundle, 6.0), tmp_path / "bundle")
     version = push(tmp_path / "bundle", "tampered", store)
@@ -121,7 +123,7 @@ def test_nothing_is_promoted_where_publishing_fails(
 ) -> None:
     push(bundle_dir, "unpublished", store)
 
-    def full_disk(_: Bundle, path: Path) -> None:
+    def full_disk(_: VisionBundle, path: Path) -> None:
         raise ResourceError("bundle.not_written", str(path), reason="No space left on device")
 
     monkeypatch.setattr(registry, "write_bundle", full_disk)

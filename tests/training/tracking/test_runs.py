@@ -13,8 +13,8 @@ import pytest
 from mlflow import MlflowClient
 from tests.training.tracking.conftest import PNG, code_of, encoded, location_of, with_threshold
 
-from andon.models.bundle.bundle import Bundle
-from andon.models.bundle.runtime import load_bundle
+from andon.models.bundle.bundle import VisionBundle
+from andon.models.bundle.runtime import load_inspector
 from andon.models.bundle.storage import read_bundle
 from andon.models.types.errors import ResourceError
 from andon.models.types.vision import Frame
@@ -25,7 +25,7 @@ from andon.training.tracking.session import session
 from andon.training.tracking.store import TrackingStore
 
 
-def test_a_training_is_a_finished_run(logged: LoggedRun, client: MlflowClient, tiny_bundle: Bundle) -> None:
+def test_a_training_is_a_finished_run(logged: LoggedRun, client: MlflowClient, tiny_bundle: VisionBundle) -> None:
     run = client.get_run(logged.run_id)
     manifest = tiny_bundle.manifest
     assert run.info.status == "FINISHED"
@@ -60,7 +60,11 @@ def test_a_local_store_keeps_its_files_at_home(logged: LoggedRun, client: Mlflow
     assert client.get_logged_model(logged.model_id).artifact_location.startswith(kept)
 
 
-def test_a_run_names_the_data_that_went_in(logged: LoggedRun, client: MlflowClient, tiny_bundle: Bundle) -> None:
+def test_a_run_names_the_data_that_went_in(
+    record: TrainingRecord, store: TrackingStore, client: MlflowClient, tiny_bundle: VisionBundle
+) -> None:
+    """In an experiment of its own: MLflow keeps one source for the same data in one experiment, the first it was told."""
+    logged = log_training(record, replace(store, experiment="sources"))
     inputs = client.get_run(logged.run_id).inputs
     assert inputs is not None
     (dataset,) = (each.dataset for each in inputs.dataset_inputs)
@@ -70,10 +74,10 @@ def test_a_run_names_the_data_that_went_in(logged: LoggedRun, client: MlflowClie
     assert json.loads(dataset.source) == {"uri": "folder:plates"}
 
 
-def test_a_run_keeps_card_histogram_worst_images_and_bundle(artifacts: Path, tiny_bundle: Bundle) -> None:
+def test_a_run_keeps_card_pictures_and_bundle(artifacts: Path, tiny_bundle: VisionBundle) -> None:
     card = json.loads((artifacts / "data_card.json").read_text(encoding="utf-8"))
     assert (card["licence"], card["checksum"]) == ("Apache-2.0", tiny_bundle.manifest.data.checksum)
-    assert (artifacts / "score_histogram.png").read_bytes().startswith(PNG)
+    assert (artifacts / "score_histogram.png").read_bytes() == PNG + b"histogram"
     assert (artifacts / "worst_images" / "划痕 1.png").read_bytes() == PNG + b"overlay"
     assert read_bundle(artifacts / "bundle").digest == tiny_bundle.digest
 
@@ -98,7 +102,7 @@ def test_the_logged_model_holds_no_pickle(model_folder: Path) -> None:
     assert "python_model:" not in (model_folder / "MLmodel").read_text(encoding="utf-8")
 
 
-def test_the_logged_model_pins_what_it_needs(model_folder: Path, tiny_bundle: Bundle) -> None:
+def test_the_logged_model_pins_what_it_needs(model_folder: Path, tiny_bundle: VisionBundle) -> None:
     requirements = (model_folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
     libraries = tiny_bundle.manifest.libraries
     assert {f"andon=={libraries['andon']}", f"onnxruntime=={libraries['onnxruntime']}"} <= set(requirements)
@@ -114,7 +118,7 @@ def test_predict_equals_inspect(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.tracking_uri)
     frames = [draw_plate(50), draw_plate(51, defective=True), draw_plate(52, side=160), np.zeros((64, 64, 3), np.uint8)]
-    inspector = load_bundle(bundle_dir).inspector
+    inspector = load_inspector(bundle_dir).inspector
     expected = [inspection_document(inspector.inspect(frame), 0) for frame in frames]
     for document in expected:
         del document["milliseconds"]
@@ -169,9 +173,13 @@ def test_logging_is_silent_and_leaves_the_process_as_it_was(
 
 
 def test_a_run_that_was_cut_off_is_failed_and_its_model_never_found(
-    record: TrainingRecord, store: TrackingStore, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+    record: TrainingRecord,
+    tiny_bundle: VisionBundle,
+    store: TrackingStore,
+    client: MlflowClient,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    other = with_threshold(record.bundle, 3.25)
+    other = with_threshold(tiny_bundle, 3.25)
 
     def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")

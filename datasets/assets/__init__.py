@@ -1,0 +1,1 @@
+"""What is known of machines: tables of them read, kept and shown."""

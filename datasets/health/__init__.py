@@ -1,0 +1,1 @@
+"""Rows of healthy and of judged machines, from process samples or from records of vibration."""

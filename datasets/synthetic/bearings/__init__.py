@@ -1,0 +1,1 @@
+"""Generated vibration of rotating machines with rolling bearings: ``synthetic:bearing``."""

@@ -1,0 +1,1 @@
+"""Records of vibration: readers of every format, folders of records, and the known sets of them."""

@@ -1,0 +1,180 @@
+"""``andon diagnose``: what is wrong with a machine, from records of its vibration."""
+
+import argparse
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from andon.datasets.assets.register import FOLDER, AssetRegister
+from andon.datasets.vibration.folders import record_paths
+from andon.datasets.vibration.hints import RecordHints
+from andon.datasets.vibration.records import read_blocks
+from andon.models.alerts.card import FAULT_CODES, SEVERITY_CODES
+from andon.models.command.console import Console
+from andon.models.command.main import BAD_INPUT, DONE
+from andon.models.command.options import andon_home, define, positive
+from andon.models.messages.catalogue import Catalogue
+from andon.models.types.errors import RecordError, ResourceError
+from andon.models.types.vibration import Bearing, Diagnosis, Fault, Machine, Signal, Unit
+from andon.models.vibration.bearings import find_bearing
+from andon.models.vibration.diagnosis import MAX_DURATION_S, PhysicsDiagnoser
+from andon.models.vibration.documents import diagnosis_document
+from andon.models.vibration.fault_orders import parse_orders
+from andon.models.vibration.indicators import indicator_document
+from andon.models.vibration.rise import OwnLevels, own_levels
+from andon.models.vibration.zones import parse_machine_class
+
+SHOWN_INDICATORS = ("velocity_rms_mm_s", "rms_m_s2", "crest", "kurtosis")
+_READ_S = MAX_DURATION_S + 1
+"""A little more than is diagnosed, so that a longer record is known to be longer."""
+
+
+def diagnose(parser: argparse.ArgumentParser, text: Catalogue) -> None:
+    """Define ``andon diagnose``."""
+    define(parser, text, "diagnose", _diagnose)
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=text.text("help.diagnose_files"))
+    parser.add_argument("--rate", type=positive, metavar="HZ", help=text.text("help.diagnose_rate"))
+    parser.add_argument("--rpm", type=positive, metavar="N", help=text.text("help.diagnose_rpm"))
+    parser.add_argument("--unit", choices=[unit.value for unit in Unit], help=text.text("help.diagnose_unit"))
+    bearing = parser.add_mutually_exclusive_group()
+    bearing.add_argument("--bearing", metavar="DESIGNATION", help=text.text("help.diagnose_bearing"))
+    bearing.add_argument("--orders", metavar="BPFO,BPFI,BSF,FTF", help=text.text("help.diagnose_orders"))
+    parser.add_argument("--machine", metavar="CLASS", help=text.text("help.diagnose_machine"))
+    parser.add_argument("--asset", metavar="ASSET", help=text.text("help.diagnose_asset"))
+    parser.add_argument("--baseline", type=Path, metavar="FILE", help=text.text("help.diagnose_baseline"))
+    parser.add_argument("--column", metavar="NAME", help=text.text("help.diagnose_column"))
+    parser.add_argument("--plot", type=Path, metavar="DIR", help=text.text("help.diagnose_plot"))
+
+
+def _diagnose(arguments: argparse.Namespace, console: Console) -> int:
+    hints = RecordHints(column=arguments.column, rate_hz=arguments.rate, rpm=arguments.rpm, unit=arguments.unit)
+    asked = _asked_machine(arguments)
+    register = AssetRegister(andon_home(os.environ) / FOLDER)
+    diagnoser = PhysicsDiagnoser(_own_levels(arguments.baseline, hints) if arguments.baseline else None)
+    paths = list(chain.from_iterable(_files_of(path) for path in arguments.files))
+    read = 0
+    with console.progress() as progress:
+        for done, path in enumerate(paths, start=1):
+            try:
+                signal = first_block(path, hints)
+                machine = _completed(asked, _known_machine(arguments.asset or signal.asset, arguments.asset, register))
+                found = diagnoser.diagnose(signal, machine)
+                stem = arguments.plot / path.stem if arguments.plot else None
+                plots = draw(signal, machine, found, stem, console.catalogue) if stem else []
+                report_diagnosis(path, found, plots, console)
+                read += 1
+            except RecordError as error:
+                console.complain_of(str(path), error)
+            progress("diagnosis.stage", done, len(paths))
+    return DONE if read == len(paths) else BAD_INPUT
+
+
+def first_block(path: Path, hints: RecordHints) -> Signal:
+    """Read as much of a record as is diagnosed, however long it is."""
+    return next(read_blocks(path, hints, _READ_S))
+
+
+def report_diagnosis(path: Path, found: Diagnosis, plots: Sequence[Path], console: Console) -> None:
+    """Give a machine the document, and a person a few lines."""
+    console.emit({"path": str(path), **diagnosis_document(found), "plots": [str(plot) for plot in plots]})
+    for line in diagnosis_lines(str(path), found, console.catalogue):
+        console.show_text(line)
+    for plot in plots:
+        console.say("diagnosis.plot", path=str(plot))
+
+
+def diagnosis_lines(name: str, found: Diagnosis, text: Catalogue) -> Iterator[str]:
+    """Say what was found, how sure that is, what it rests on, and what could not be looked for."""
+    fault = text.text("diagnosis.no_fault" if found.fault is Fault.NONE else FAULT_CODES[found.fault])
+    severity = text.text(SEVERITY_CODES[found.severity])
+    if found.p_value is None:
+        yield text.text("diagnosis.found", subject=name, fault=fault, severity=severity)
+    else:
+        yield text.text("diagnosis.found_p", subject=name, fault=fault, severity=severity, p=f"{found.p_value:.2g}")
+    if found.fault not in (Fault.NONE, Fault.UNKNOWN):
+        for line in found.evidence:
+            order = "-" if line.order is None else f"{line.order:.3f}"
+            level, hertz = f"{line.level_db:.1f}", f"{line.frequency_hz:.2f}"
+            yield text.text("diagnosis.line", harmonic=line.harmonic, hertz=hertz, order=order, level=level)
+    shown = {name: found.indicators.get(name) for name in SHOWN_INDICATORS}
+    values = "  ".join(f"{name} {value:.3g}" for name, value in shown.items() if value is not None)
+    zone = found.zone or "-"
+    yield text.text("diagnosis.levels", values=values, zone=zone)
+    for code in (*found.sensor.reasons, *([found.zone_reason] if found.zone_reason else ()), *found.limits):
+        yield text.text("diagnosis.note", note=text.text(code))
+
+
+def _files_of(path: Path) -> list[Path]:
+    return record_paths(path) if path.is_dir() else [path]
+
+
+def _asked_machine(arguments: argparse.Namespace) -> Machine:
+    """What the options say of the machine."""
+    bearings: tuple[Bearing, ...] = ()
+    if arguments.bearing:
+        bearings = (find_bearing(arguments.bearing),)
+    elif arguments.orders:
+        bearings = (Bearing("", parse_orders(arguments.orders), "--orders"),)
+    machine_class = parse_machine_class(arguments.machine) if arguments.machine else None
+    return Machine(bearings=bearings, machine_class=machine_class)
+
+
+def _known_machine(asset: str, demanded: str | None, register: AssetRegister) -> Machine:
+    """The machine of the register; one that only the record names need not be there."""
+    if demanded is None and (not asset or not register.knows(asset)):
+        return Machine(asset=asset)
+    return register.get(asset)
+
+
+def _completed(asked: Machine, known: Machine) -> Machine:
+    """What is known, except where the options say otherwise."""
+    said: dict[str, Any] = {}
+    if asked.bearings:
+        said["bearings"] = asked.bearings
+    if asked.machine_class:
+        said["machine_class"] = asked.machine_class
+    return replace(known, **said)
+
+
+def _own_levels(path: Path, hints: RecordHints) -> OwnLevels:
+    signal = first_block(path, hints)
+    return own_levels(indicator_document(signal, signal.rpm))
+
+
+def draw(signal: Signal, machine: Machine, found: Diagnosis, stem: Path, text: Catalogue) -> list[Path]:
+    """Write the pictures of spectrum and envelope beside each other: ``<stem>-spectrum.png`` and ``<stem>-envelope.png``.
+
+    Raises
+    ------
+    ResourceError
+        The disk is full or cannot be written.
+    """
+    # matplotlib takes a second to import.
+    from andon.models.plots.envelope import envelope_plot
+    from andon.models.plots.spectrum import spectrum_plot
+
+    pictures = {"spectrum": spectrum_plot, "envelope": envelope_plot}
+    paths = []
+    for kind, picture in pictures.items():
+        path = stem.with_name(f"{stem.name}-{kind}.png")
+        write_picture(path, picture(signal, machine, found, text, stem.name))
+        paths.append(path)
+    return paths
+
+
+def write_picture(path: Path, contents: bytes) -> None:
+    """Write a file, with its folder where there is none.
+
+    Raises
+    ------
+    ResourceError
+        The disk is full or cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(contents)
+    except OSError as error:
+        raise ResourceError("inspect.not_written", str(path), reason=error.strerror or str(error)) from error

@@ -1,0 +1,84 @@
+"""Records that lie in files, delivered as sensors would have."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from andon.datasets.vibration.hints import NOTHING, RecordHints
+from andon.datasets.vibration.records import read_blocks
+from andon.models.types.errors import RecordError
+from andon.models.types.vibration import Signal
+
+BLOCK_S = 10.0
+"""Seconds of a record that are held at one time: 2 MB at 25.6 kHz."""
+
+UNTIMED = datetime(1970, 1, 1, tzinfo=UTC)
+"""When the first record was taken where none says: nobody takes it for a real date."""
+
+Report = Callable[[Path, RecordError], None]
+"""Told of each record that cannot be read; the others are delivered."""
+
+
+@dataclass(frozen=True)
+class RecordFiles:
+    """A ``SignalSource`` over record files, in their order.
+
+    A record without a time is taken to have begun ``interval`` after the one before it of the same sensor. A record that names no
+    asset is one of the asset ``asset``.
+
+    Parameters
+    ----------
+    report
+        Told of each record that cannot be read.
+    """
+
+    paths: Sequence[Path]
+    interval: timedelta
+    report: Report
+    asset: str = ""
+    hints: RecordHints = NOTHING
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is held open between two records."""
+
+    def blocks(self) -> Iterator[Signal]:
+        """Deliver the records block by block."""
+        taken: Counter[tuple[str, str]] = Counter()
+        for path in self.paths:
+            try:
+                yield from self._blocks(path, taken)
+            except RecordError as error:
+                self.report(path, error)
+
+    def _blocks(self, path: Path, taken: Counter[tuple[str, str]]) -> Iterator[Signal]:
+        elapsed_s = 0.0
+        start: datetime | None = None
+        for block in read_blocks(path, self.hints, BLOCK_S):
+            named = replace(block, asset=block.asset or self.asset)
+            if start is None:
+                start = named.time or UNTIMED + self.interval * taken[named.asset, named.sensor]
+                taken[named.asset, named.sensor] += 1
+            yield replace(named, time=start + timedelta(seconds=elapsed_s))
+            elapsed_s += block.duration_s
+
+
+def shortest_samples(paths: Sequence[Path], hints: RecordHints = NOTHING) -> int | None:
+    """Samples of the shortest record that can be read; None where none can."""
+    lengths = (_length(path, hints) for path in paths)
+    return min((length for length in lengths if length), default=None)
+
+
+def _length(path: Path, hints: RecordHints) -> int:
+    try:
+        return sum(len(block.samples) for block in read_blocks(path, hints, BLOCK_S))
+    except RecordError:
+        return 0

@@ -1,0 +1,220 @@
+"""``andon monitor``: records and process samples through checks and alert rules, as sensors would deliver them."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from andon.datasets.assets.register import FOLDER, AssetRegister
+from andon.datasets.health.sources import SKAB
+from andon.datasets.vibration.folders import record_paths
+from andon.datasets.vibration.skab import FIT_ROWS, SkabRun, skab_runs
+from andon.hardware.acquisition.pictures import Album
+from andon.hardware.acquisition.record_folder import RecordFiles, shortest_samples
+from andon.hardware.acquisition.remembered import Remembered, recall, remember
+from andon.models.alerts.card import alert_document, alert_text
+from andon.models.alerts.case import Alert, AlertPolicy
+from andon.models.bundle.runtime import load_health
+from andon.models.command.console import Console
+from andon.models.command.main import BAD_INPUT, DONE
+from andon.models.command.options import DATA_FOLDER, andon_home, define, positive
+from andon.models.health.operating import Row
+from andon.models.health.settings import Source
+from andon.models.health.watching import HealthModel
+from andon.models.messages.catalogue import Catalogue
+from andon.models.monitoring.documents import window_document
+from andon.models.monitoring.rows import RowResult, watch_rows
+from andon.models.monitoring.watch import ConditionWatch, Machines, watched_name
+from andon.models.stream.engine import Event, StreamEngine, run
+from andon.models.stream.windows import StreamEventKind, StreamOptions, WindowResult
+from andon.models.types.errors import DataError, RecordError
+from andon.models.types.identifiers import new_id
+from andon.models.types.vibration import Machine
+from andon.models.vibration.diagnosis import MAX_DURATION_S
+
+SILENT_INTERVALS = 3
+"""A sensor is silent when three records in a row are missing."""
+
+
+def monitor(parser: argparse.ArgumentParser, text: Catalogue) -> None:
+    """Define ``andon monitor``."""
+    define(parser, text, "monitor", _monitor)
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help=text.text("help.bundle_path"))
+    parser.add_argument("source", metavar="SRC", help=text.text("help.monitor_source"))
+    parser.add_argument(
+        "--interval", type=positive, default=600.0, metavar="S", help=text.text("help.monitor_interval")
+    )
+    parser.add_argument(
+        "--persistence", type=positive, default=30.0, metavar="MIN", help=text.text("help.monitor_persistence")
+    )
+    parser.add_argument("--state", type=Path, metavar="FILE", help=text.text("help.monitor_state"))
+    parser.add_argument("--plots", type=Path, metavar="DIR", help=text.text("help.monitor_plots"))
+
+
+def _monitor(arguments: argparse.Namespace, console: Console) -> int:
+    model = load_health(arguments.bundle).model
+    home = andon_home(os.environ)
+    reporter = Reporter(console, Album(arguments.plots, console.catalogue) if arguments.plots else None)
+    policy = policy_for(arguments.interval, arguments.persistence)
+    if arguments.source.startswith(SKAB):
+        _monitor_rows(model, Path(arguments.source.removeprefix(SKAB)), policy, reporter)
+    else:
+        _check_source(model, arguments.source)
+        records = _records(arguments.source, home, timedelta(seconds=arguments.interval), reporter)
+        machines = known_machines(AssetRegister(home / FOLDER))
+        monitor_records(model, records, machines, policy, reporter, arguments.state)
+    reporter.finish()
+    return BAD_INPUT if reporter.unread else DONE
+
+
+def policy_for(interval_s: float, persistence_min: float) -> AlertPolicy:
+    """The alert rules for snapshots that come every ``interval_s``."""
+    default = AlertPolicy()
+    silence_s = max(default.silence_s, SILENT_INTERVALS * interval_s)
+    return replace(default, min_duration_s=60 * persistence_min, silence_s=silence_s)
+
+
+def known_machines(register: AssetRegister) -> Machines:
+    """Look machines up in the register, each once; one that it does not know is known by its name alone."""
+    known: dict[str, Machine] = {}
+
+    def machine(asset: str) -> Machine:
+        if asset not in known:
+            known[asset] = register.get(asset) if register.knows(asset) else Machine(asset)
+        return known[asset]
+
+    return machine
+
+
+@dataclass(slots=True)
+class Reporter:
+    """Tells people and machines what monitoring finds."""
+
+    console: Console
+    album: Album | None = None
+    unread: int = 0
+    n_windows: int = 0
+    n_judged: int = 0
+    n_anomalous: int = 0
+    n_alerts: int = 0
+
+    def unreadable(self, path: Path, error: RecordError) -> None:
+        """Report a record that is left out."""
+        self.unread += 1
+        self.console.complain_of(str(path), error)
+
+    def event(self, event: Event) -> None:
+        """Report whatever comes out of the stream engine."""
+        if isinstance(event, WindowResult):
+            self.window(watched_name(event.head.asset, event.head.sensor), window_document(event))
+        elif isinstance(event, Alert):
+            self.alert(event)
+        elif event.kind is not StreamEventKind.GAP:  # between two records there always is one
+            where = {"asset": event.asset, "sensor": event.sensor}
+            self.console.emit({"type": "stream", "kind": event.kind.value, **where, **event.params})
+            self.console.show_text(event.text(self.console.catalogue))
+
+    def window(self, name: str, document: dict[str, Any]) -> None:
+        """Report a ``window`` object; people see those that are anomalous counted at the end."""
+        self.n_windows += 1
+        self.n_judged += document["judged"]
+        self.n_anomalous += bool(document["anomalous"])
+        self.console.emit(document)
+        if self.album:
+            self.album.note(name, document)
+
+    def alert(self, alert: Alert) -> None:
+        """Report an alert with its card and picture."""
+        self.n_alerts += 1
+        plot = self.album.draw_alert(alert) if self.album else None
+        document = alert_document(alert, str(plot) if plot else None)
+        self.console.emit(document)
+        self.console.show_text(alert_text(document, self.console.catalogue))
+
+    def finish(self) -> None:
+        """Draw the trends, and sum up for a person."""
+        for path in self.album.draw_trends() if self.album else ():
+            self.console.say("monitor.trend", path=str(path))
+        self.console.say(
+            "monitor.summary",
+            windows=self.n_windows,
+            judged=self.n_judged,
+            anomalous=self.n_anomalous,
+            alerts=self.n_alerts,
+        )
+
+
+def monitor_records(
+    model: HealthModel,
+    records: RecordFiles,
+    machines: Machines,
+    policy: AlertPolicy,
+    reporter: Reporter,
+    kept: Path | None = None,
+) -> None:
+    """Stream records through the checks and the rules.
+
+    Parameters
+    ----------
+    kept
+        A file that keeps what is remembered between two runs.
+    """
+    samples = shortest_samples(records.paths, records.hints)
+    if samples is None:
+        # Reading them tells what is wrong with each.
+        list(records.blocks())
+        return
+    options = _options(records, samples)
+    remembered = recall(kept) if kept and kept.exists() else Remembered()
+    watch = ConditionWatch(
+        model, machines, remembered.health(), reporter.album.keep if reporter.album else lambda *_: None
+    )
+    engine = StreamEngine(watch, policy, options)
+    engine.restore(remembered.engine)
+    for event in run(engine, records):
+        reporter.event(event)
+    if kept:
+        state, _ = engine.save()
+        remember(Remembered.of(state, watch.states), kept)
+
+
+def _options(records: RecordFiles, shortest: int) -> StreamOptions:
+    """A snapshot is as long as the shortest record, so that each gives one at least."""
+    first = next(records.blocks(), None)
+    rate_hz = first.rate_hz if first else 1.0
+    window = min(shortest, int(MAX_DURATION_S * rate_hz))
+    return StreamOptions(window=window, hop=window, max_samples=max(StreamOptions().max_samples, 4 * window), batch=1)
+
+
+def _records(source: str, home: Path, interval: timedelta, reporter: Reporter) -> RecordFiles:
+    folder = home / DATA_FOLDER / source
+    path = folder if source == "mfpt" and folder.is_dir() else Path(source)
+    paths = record_paths(path)
+    if not paths:
+        raise DataError("record.no_record", source, suffixes="")
+    return RecordFiles(paths, interval, reporter.unreadable, path.name)
+
+
+def _check_source(model: HealthModel, source: str) -> None:
+    if model.contract.source is not Source.INDICATORS:
+        raise DataError("health.other_source", source, expected=model.contract.source.value)
+
+
+def _monitor_rows(model: HealthModel, folder: Path, policy: AlertPolicy, reporter: Reporter) -> None:
+    if model.contract.source is not Source.COLUMNS:
+        raise DataError("health.other_source", f"{SKAB}{folder}", expected=model.contract.source.value)
+    for skab_run in skab_runs(folder):
+        for event in watch_rows(model, skab_run.name, _timed_rows(skab_run), policy, new_id):
+            if isinstance(event, RowResult):
+                reporter.window(skab_run.name, event.document())
+            else:
+                reporter.alert(event)
+
+
+def _timed_rows(skab_run: SkabRun) -> Iterator[tuple[datetime, Row]]:
+    """The rows after those that fit; the rig's local time is taken for UTC."""
+    for time, values in zip(skab_run.times[FIT_ROWS:].tolist(), skab_run.values[FIT_ROWS:].tolist(), strict=True):
+        yield time.replace(tzinfo=UTC), dict(zip(skab_run.columns, values, strict=True))

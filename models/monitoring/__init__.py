@@ -1,0 +1,1 @@
+"""The checks of condition monitoring put together: from snapshots to observations for the alert rules."""

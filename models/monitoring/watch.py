@@ -1,0 +1,215 @@
+"""What each check says of a snapshot: the sensor, the machine's health, its severity, and a diagnosis where one is called for."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import exp
+
+import numpy as np
+from numpy.typing import NDArray
+
+from andon.models.alerts.case import AlertKind, Observation
+from andon.models.health.operating import Row
+from andon.models.health.settings import Transform
+from andon.models.health.state import HealthState
+from andon.models.health.watching import HealthModel, HealthObservation, Phase, observe_all
+from andon.models.monitoring.features import feature_rows
+from andon.models.stream.windows import Head, Snapshots
+from andon.models.types.vibration import Diagnosis, Fault, Machine, Severity, Signal
+from andon.models.vibration.diagnosis import SEVERITY_OF_ZONE, PhysicsDiagnoser
+from andon.models.vibration.indicators import spectrum_indicators
+from andon.models.vibration.integration import power_lines
+from andon.models.vibration.rise import OwnLevels
+from andon.models.vibration.sensor_health import check_sensor
+from andon.models.vibration.units import quantity_of, to_working_unit
+from andon.models.vibration.zones import Levels, Zone, judge
+
+MAJORITY = 0.5
+"""A snapshot is abnormal where more than this share of its rows that could be judged are."""
+
+Machines = Callable[[str], Machine]
+"""What is known of an asset by its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Health:
+    """What the rows of one snapshot say: the row of the middle score, and whether most of them alarm."""
+
+    middle: HealthObservation | None
+    abnormal: bool
+    learning: bool
+
+
+class ConditionWatch:
+    """Checks snapshots of any number of sensors. Remembers the health of each, and nothing else.
+
+    Parameters
+    ----------
+    model
+        How health is judged; its baselines are those of ``watched_name``.
+    machines
+        Tells what is known of an asset.
+    states
+        What was remembered when it last ran.
+    tell
+        Told of each diagnosis with the signal that it was made on, such as for a picture.
+    """
+
+    def __init__(
+        self,
+        model: HealthModel,
+        machines: Machines,
+        states: Sequence[HealthState] = (),
+        tell: Callable[[Signal, Machine, Diagnosis], None] = lambda *_: None,
+    ) -> None:
+        self._model = model
+        self._machines = machines
+        self._tell = tell
+        self._states = {state.asset: state for state in states}
+
+    @property
+    def states(self) -> tuple[HealthState, ...]:
+        """What is remembered, to go on from after a restart."""
+        return tuple(self._states.values())
+
+    def __call__(self, snapshots: Snapshots) -> list[Observation]:
+        """Say of each snapshot what its checks say."""
+        rows = _rows(snapshots, self._model)
+        return [
+            observation
+            for head, samples, measured in zip(snapshots.heads, snapshots.samples, rows, strict=True)
+            for observation in self._observations(head, samples, measured)
+        ]
+
+    def _observations(self, head: Head, samples: NDArray[np.float64], rows: Sequence[Row]) -> Iterator[Observation]:
+        signal = Signal(samples, head.rate_hz, head.unit, head.sensor, head.asset, head.time, head.rpm, head.orders)
+        sensor = check_sensor(signal)
+        yield _observation(head, AlertKind.SENSOR, valid=True, abnormal=not sensor.ok)
+        if not sensor.ok:
+            return
+        machine = self._machines(head.asset)
+        health = self._health(watched_name(head.asset, head.sensor), rows)
+        zone = _zone(signal, machine)
+        severe = zone in (Zone.C, Zone.D)
+        called_for = health.abnormal or severe or health.middle is None
+        found = self._diagnose(signal, machine) if called_for else None
+        yield _of_health(head, health, found)
+        if zone is not None:
+            yield _observation(
+                head, AlertKind.ZONE, valid=True, abnormal=severe, zone=zone, severity=SEVERITY_OF_ZONE[zone]
+            )
+        yield _of_diagnosis(head, found)
+
+    def _health(self, name: str, rows: Sequence[Row]) -> _Health:
+        state = self._states.get(name) or HealthState(name)
+        self._states[name], observed = observe_all(self._model, state, rows)
+        judged = sorted((each for each in observed if each.phase is Phase.JUDGED), key=lambda each: each.score or 0.0)
+        learning = any(each.phase is Phase.LEARNING for each in observed)
+        if not judged:
+            return _Health(None, False, learning)
+        alarms = sum(each.anomalous for each in judged)
+        return _Health(judged[len(judged) // 2], alarms > MAJORITY * len(judged), learning)
+
+    def _diagnose(self, signal: Signal, machine: Machine) -> Diagnosis:
+        own = own_levels_of(self._model, self._states[watched_name(signal.asset, signal.sensor)])
+        found = PhysicsDiagnoser(own).diagnose(signal, machine)
+        self._tell(signal, machine, found)
+        return found
+
+
+def watched_name(asset: str, sensor: str) -> str:
+    """Whose baseline it is: each sensor of an asset has its own.
+
+    >>> watched_name("P-101", "drive end"), watched_name("P-101", "")
+    ('P-101/drive end', 'P-101')
+    """
+    return f"{asset}/{sensor}" if sensor else asset
+
+
+def own_levels_of(model: HealthModel, state: HealthState) -> OwnLevels | None:
+    """The levels that a machine was learned at, where the model measures them; None while it is being learned."""
+    fitted = {name: baseline for (asset, name), baseline in model.baselines.items() if asset == state.asset}
+    baseline = next(iter({**fitted, **state.learned}.values()), None)
+    if baseline is None:
+        return None
+    features = zip(model.contract.names, model.contract.transforms, baseline.mean.tolist(), strict=True)
+    means = {name: exp(mean) if transform is Transform.LOG else mean for name, transform, mean in features}
+    return OwnLevels(means.get("velocity_rms_mm_s"), means.get("rms_m_s2"))
+
+
+def _rows(snapshots: Snapshots, model: HealthModel) -> list[list[Row]]:
+    """Rows of each snapshot, measured together where the speed is the same."""
+    rows: dict[int, list[Row]] = {}
+    order = sorted(range(len(snapshots.heads)), key=lambda index: snapshots.heads[index].rpm or 0.0)
+    for rpm, indices in groupby(order, key=lambda index: snapshots.heads[index].rpm):
+        group = list(indices)
+        measured = feature_rows(snapshots.samples[group], snapshots.rate_hz, snapshots.unit, rpm, model.contract)
+        rows |= dict(zip(group, measured, strict=True))
+    return [rows[index] for index in range(len(snapshots.heads))]
+
+
+def _zone(signal: Signal, machine: Machine) -> Zone | None:
+    if machine.machine_class is None:
+        return None
+    rpm = signal.rpm or machine.rpm
+    lines = power_lines(to_working_unit(signal.samples, signal.unit), signal.rate_hz, quantity_of(signal.unit))
+    measured = spectrum_indicators(lines, rpm, ()).document()
+    velocity, displacement = measured["velocity_rms_mm_s"], measured["displacement_rms_um"]
+    return judge(machine.machine_class, Levels(velocity, displacement, signal.rate_hz, rpm)).zone
+
+
+def _of_health(head: Head, health: _Health, found: Diagnosis | None) -> Observation:
+    middle = health.middle
+    if middle is None:
+        return _observation(head, AlertKind.ANOMALY, valid=False, abnormal=False)
+    return Observation(
+        asset=head.asset,
+        sensor=head.sensor,
+        time=head.time,
+        valid=True,
+        abnormal=health.abnormal,
+        kind=AlertKind.ANOMALY,
+        severity=_worse(Severity.WATCH, found) if health.abnormal else Severity.NORMAL,
+        score=middle.score,
+        threshold=middle.threshold,
+        contributions=middle.contributions or {},
+    )
+
+
+def _of_diagnosis(head: Head, found: Diagnosis | None) -> Observation:
+    """A snapshot that nothing called to diagnose has no fault; an unknown one speaks neither for nor against."""
+    if found is None or found.fault is Fault.NONE:
+        return _observation(head, AlertKind.FAULT, valid=True, abnormal=False)
+    line = found.evidence[0] if found.evidence else None
+    return Observation(
+        asset=head.asset,
+        sensor=head.sensor,
+        time=head.time,
+        valid=found.fault is not Fault.UNKNOWN,
+        abnormal=found.fault is not Fault.UNKNOWN,
+        kind=AlertKind.FAULT,
+        fault=found.fault,
+        severity=found.severity,
+        p_value=found.p_value,
+        frequency_hz=line.frequency_hz if line else None,
+        order=line.order if line else None,
+        zone=found.zone,
+        evidence=found.evidence,
+    )
+
+
+def _observation(
+    head: Head,
+    kind: AlertKind,
+    *,
+    valid: bool,
+    abnormal: bool,
+    zone: str | None = None,
+    severity: Severity = Severity.WATCH,
+) -> Observation:
+    return Observation(head.asset, head.sensor, head.time, valid, abnormal, kind, zone=zone, severity=severity)
+
+
+def _worse(least: Severity, found: Diagnosis | None) -> Severity:
+    ordered = (Severity.UNKNOWN, Severity.NORMAL, Severity.WATCH, Severity.WARNING, Severity.DANGER)
+    return max(least, found.severity if found else least, key=ordered.index)

@@ -1,0 +1,1 @@
+"""Pictures for maintenance people, as PNG files."""
