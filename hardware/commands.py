@@ -5,9 +5,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from andon.datasets.assets.known import known_machine
 from andon.datasets.assets.register import FOLDER, AssetRegister
 from andon.datasets.health.sources import SKAB
 from andon.datasets.vibration.folders import record_paths
@@ -27,12 +29,11 @@ from andon.models.health.watching import HealthModel
 from andon.models.messages.catalogue import Catalogue
 from andon.models.monitoring.documents import window_document
 from andon.models.monitoring.rows import RowResult, watch_rows
-from andon.models.monitoring.watch import ConditionWatch, Machines, watched_name
+from andon.models.monitoring.watch import ConditionWatch, HealthMemory, Machines, watched_name
 from andon.models.stream.engine import Event, StreamEngine, run
 from andon.models.stream.windows import StreamEventKind, StreamOptions, WindowResult
 from andon.models.types.errors import DataError, RecordError
 from andon.models.types.identifiers import new_id
-from andon.models.types.vibration import Machine
 from andon.models.vibration.diagnosis import MAX_DURATION_S
 
 SILENT_INTERVALS = 3
@@ -64,7 +65,7 @@ def _monitor(arguments: argparse.Namespace, console: Console) -> int:
     else:
         _check_source(model, arguments.source)
         records = _records(arguments.source, home, timedelta(seconds=arguments.interval), reporter)
-        machines = known_machines(AssetRegister(home / FOLDER))
+        machines = cache(partial(known_machine, AssetRegister(home / FOLDER)))
         monitor_records(model, records, machines, policy, reporter, arguments.state)
     reporter.finish()
     return BAD_INPUT if reporter.unread else DONE
@@ -75,18 +76,6 @@ def policy_for(interval_s: float, persistence_min: float) -> AlertPolicy:
     default = AlertPolicy()
     silence_s = max(default.silence_s, SILENT_INTERVALS * interval_s)
     return replace(default, min_duration_s=60 * persistence_min, silence_s=silence_s)
-
-
-def known_machines(register: AssetRegister) -> Machines:
-    """Look machines up in the register, each once; one that it does not know is known by its name alone."""
-    known: dict[str, Machine] = {}
-
-    def machine(asset: str) -> Machine:
-        if asset not in known:
-            known[asset] = register.get(asset) if register.knows(asset) else Machine(asset)
-        return known[asset]
-
-    return machine
 
 
 @dataclass(slots=True)
@@ -169,16 +158,16 @@ def monitor_records(
         return
     options = _options(records, samples)
     remembered = recall(kept) if kept and kept.exists() else Remembered()
-    watch = ConditionWatch(
-        model, machines, remembered.health(), reporter.album.keep if reporter.album else lambda *_: None
-    )
+    memory = HealthMemory(model, remembered.health())
+    tell = reporter.album.keep if reporter.album else lambda *_: None
+    watch = ConditionWatch(model, machines, memory, tell)
     engine = StreamEngine(watch, policy, options)
     engine.restore(remembered.engine)
     for event in run(engine, records):
         reporter.event(event)
     if kept:
         state, _ = engine.save()
-        remember(Remembered.of(state, watch.states), kept)
+        remember(Remembered.of(state, memory.states), kept)
 
 
 def _options(records: RecordFiles, shortest: int) -> StreamOptions:

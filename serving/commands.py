@@ -8,16 +8,20 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from ipaddress import ip_address
 from math import nan
 from pathlib import Path
 
 import uvicorn
 
+from andon.datasets.assets.known import known_machine
+from andon.datasets.assets.register import FOLDER, AssetRegister
 from andon.models.bundle.bundle import MANIFEST
 from andon.models.command.console import Console
 from andon.models.command.options import andon_home, define
 from andon.models.messages.catalogue import Catalogue
+from andon.models.monitoring.watch import Machines
 from andon.models.types.errors import OptionError, ResourceError
 from andon.serving.api.app import DEFAULTS, create_app
 from andon.serving.api.service import ServiceOptions
@@ -53,7 +57,7 @@ def _serve(arguments: argparse.Namespace, console: Console) -> int:
         repository = ModelRepository(folder)
         options = ServiceOptions(threads=arguments.threads, poll_seconds=arguments.poll_seconds)
         config = uvicorn.Config(
-            create_app(repository, options=options),
+            create_app(repository, options=options, machines=_machines()),
             log_config=None,
             access_log=False,
             lifespan="on",
@@ -100,6 +104,11 @@ def _stopped_by_signals() -> Iterator[None]:
     finally:
         for each, handler in former.items():
             signal.signal(each, handler)
+
+
+def _machines() -> Machines:
+    """What the register knows when it is asked: machines that are imported while the service runs are known at once."""
+    return partial(known_machine, AssetRegister(andon_home(os.environ) / FOLDER))
 
 
 def _bundle_folder(given: Path | None) -> Path:

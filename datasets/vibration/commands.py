@@ -3,11 +3,10 @@
 import argparse
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
+from andon.datasets.assets.known import completed, known_machine
 from andon.datasets.assets.register import FOLDER, AssetRegister
 from andon.datasets.vibration.folders import record_paths
 from andon.datasets.vibration.hints import RecordHints
@@ -60,7 +59,7 @@ def _diagnose(arguments: argparse.Namespace, console: Console) -> int:
         for done, path in enumerate(paths, start=1):
             try:
                 signal = first_block(path, hints)
-                machine = _completed(asked, _known_machine(arguments.asset or signal.asset, arguments.asset, register))
+                machine = _machine(asked, arguments.asset, signal.asset, register)
                 found = diagnoser.diagnose(signal, machine)
                 stem = arguments.plot / path.stem if arguments.plot else None
                 plots = draw(signal, machine, found, stem, console.catalogue) if stem else []
@@ -122,21 +121,9 @@ def _asked_machine(arguments: argparse.Namespace) -> Machine:
     return Machine(bearings=bearings, machine_class=machine_class)
 
 
-def _known_machine(asset: str, demanded: str | None, register: AssetRegister) -> Machine:
-    """The machine of the register; one that only the record names need not be there."""
-    if demanded is None and (not asset or not register.knows(asset)):
-        return Machine(asset=asset)
-    return register.get(asset)
-
-
-def _completed(asked: Machine, known: Machine) -> Machine:
-    """What is known, except where the options say otherwise."""
-    said: dict[str, Any] = {}
-    if asked.bearings:
-        said["bearings"] = asked.bearings
-    if asked.machine_class:
-        said["machine_class"] = asked.machine_class
-    return replace(known, **said)
+def _machine(asked: Machine, demanded: str | None, named: str, register: AssetRegister) -> Machine:
+    """The machine that the options name must be in the register; one that only the record names need not."""
+    return completed(asked, register.get(demanded) if demanded else known_machine(register, named))
 
 
 def _own_levels(path: Path, hints: RecordHints) -> OwnLevels:

@@ -34,6 +34,8 @@ class RecordFiles:
     ----------
     report
         Told of each record that cannot be read.
+    start
+        When the first record of each sensor was taken, where it does not say.
     """
 
     paths: Sequence[Path]
@@ -41,6 +43,7 @@ class RecordFiles:
     report: Report
     asset: str = ""
     hints: RecordHints = NOTHING
+    start: datetime = UNTIMED
 
     def __enter__(self) -> Self:
         return self
@@ -65,7 +68,7 @@ class RecordFiles:
         for block in read_blocks(path, self.hints, BLOCK_S):
             named = replace(block, asset=block.asset or self.asset)
             if start is None:
-                start = named.time or UNTIMED + self.interval * taken[named.asset, named.sensor]
+                start = named.time or self.start + self.interval * taken[named.asset, named.sensor]
                 taken[named.asset, named.sensor] += 1
             yield replace(named, time=start + timedelta(seconds=elapsed_s))
             elapsed_s += block.duration_s

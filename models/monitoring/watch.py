@@ -1,7 +1,7 @@
 """What each check says of a snapshot: the sensor, the machine's health, its severity, and a diagnosis where one is called for."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from math import exp
 
@@ -15,7 +15,7 @@ from andon.models.health.state import HealthState
 from andon.models.health.watching import HealthModel, HealthObservation, Phase, observe_all
 from andon.models.monitoring.features import feature_rows
 from andon.models.stream.windows import Head, Snapshots
-from andon.models.types.vibration import Diagnosis, Fault, Machine, Severity, Signal
+from andon.models.types.vibration import Diagnosis, Fault, Machine, SensorHealth, Severity, Signal
 from andon.models.vibration.diagnosis import SEVERITY_OF_ZONE, PhysicsDiagnoser
 from andon.models.vibration.indicators import spectrum_indicators
 from andon.models.vibration.integration import power_lines
@@ -27,30 +27,73 @@ from andon.models.vibration.zones import Levels, Zone, judge
 MAJORITY = 0.5
 """A snapshot is abnormal where more than this share of its rows that could be judged are."""
 
+SEVERE = frozenset({Zone.C, Zone.D})
+
 Machines = Callable[[str], Machine]
 """What is known of an asset by its name."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Health:
-    """What the rows of one snapshot say: the row of the middle score, and whether most of them alarm."""
+class SnapshotHealth:
+    """What the rows of one snapshot say: the row of the middle score, and whether most of them alarm.
 
-    middle: HealthObservation | None
-    abnormal: bool
-    learning: bool
+    ``middle`` is None where no row could be judged.
+    """
+
+    middle: HealthObservation | None = None
+    abnormal: bool = False
 
 
-class ConditionWatch:
-    """Checks snapshots of any number of sensors. Remembers the health of each, and nothing else.
+class HealthMemory:
+    """Judges the health of any number of sensors, and remembers what that takes.
 
     Parameters
     ----------
     model
         How health is judged; its baselines are those of ``watched_name``.
-    machines
-        Tells what is known of an asset.
     states
         What was remembered when it last ran.
+    """
+
+    def __init__(self, model: HealthModel, states: Iterable[HealthState] = ()) -> None:
+        self._model = model
+        self._states = {state.asset: state for state in states}
+
+    @property
+    def states(self) -> tuple[HealthState, ...]:
+        """What is remembered, to go on from after a restart."""
+        return tuple(self._states.values())
+
+    def judge(self, name: str, rows: Sequence[Row]) -> SnapshotHealth:
+        """Judge the rows of one snapshot of the sensor ``name``."""
+        state = self._states.get(name) or HealthState(name)
+        self._states[name], observed = observe_all(self._model, state, rows)
+        judged = sorted((each for each in observed if each.phase is Phase.JUDGED), key=lambda each: each.score or 0.0)
+        if not judged:
+            return SnapshotHealth()
+        alarms = sum(each.anomalous for each in judged)
+        return SnapshotHealth(judged[len(judged) // 2], alarms > MAJORITY * len(judged))
+
+    def own_levels(self, name: str) -> OwnLevels | None:
+        """The levels that a sensor was learned at, where the model measures them; None while it is being learned."""
+        learned = self._states[name].learned if name in self._states else {}
+        fitted = {state: baseline for (asset, state), baseline in self._model.baselines.items() if asset == name}
+        baseline = next(iter({**fitted, **learned}.values()), None)
+        if baseline is None:
+            return None
+        contract = self._model.contract
+        features = zip(contract.names, contract.transforms, baseline.mean.tolist(), strict=True)
+        means = {name: exp(mean) if transform is Transform.LOG else mean for name, transform, mean in features}
+        return OwnLevels(means.get("velocity_rms_mm_s"), means.get("rms_m_s2"))
+
+
+class ConditionWatch:
+    """Checks snapshots of any number of sensors.
+
+    Parameters
+    ----------
+    machines
+        Tells what is known of an asset.
     tell
         Told of each diagnosis with the signal that it was made on, such as for a picture.
     """
@@ -59,18 +102,13 @@ class ConditionWatch:
         self,
         model: HealthModel,
         machines: Machines,
-        states: Sequence[HealthState] = (),
+        memory: HealthMemory,
         tell: Callable[[Signal, Machine, Diagnosis], None] = lambda *_: None,
     ) -> None:
         self._model = model
         self._machines = machines
+        self._memory = memory
         self._tell = tell
-        self._states = {state.asset: state for state in states}
-
-    @property
-    def states(self) -> tuple[HealthState, ...]:
-        """What is remembered, to go on from after a restart."""
-        return tuple(self._states.values())
 
     def __call__(self, snapshots: Snapshots) -> list[Observation]:
         """Say of each snapshot what its checks say."""
@@ -84,37 +122,40 @@ class ConditionWatch:
     def _observations(self, head: Head, samples: NDArray[np.float64], rows: Sequence[Row]) -> Iterator[Observation]:
         signal = Signal(samples, head.rate_hz, head.unit, head.sensor, head.asset, head.time, head.rpm, head.orders)
         sensor = check_sensor(signal)
-        yield _observation(head, AlertKind.SENSOR, valid=True, abnormal=not sensor.ok)
+        yield sensor_observation(head, sensor)
         if not sensor.ok:
             return
         machine = self._machines(head.asset)
-        health = self._health(watched_name(head.asset, head.sensor), rows)
+        name = watched_name(head.asset, head.sensor)
+        health = self._memory.judge(name, rows)
         zone = _zone(signal, machine)
-        severe = zone in (Zone.C, Zone.D)
-        called_for = health.abnormal or severe or health.middle is None
-        found = self._diagnose(signal, machine) if called_for else None
-        yield _of_health(head, health, found)
-        if zone is not None:
-            yield _observation(
-                head, AlertKind.ZONE, valid=True, abnormal=severe, zone=zone, severity=SEVERITY_OF_ZONE[zone]
-            )
-        yield _of_diagnosis(head, found)
+        called_for = health.abnormal or zone in SEVERE or health.middle is None
+        found = self._diagnose(signal, machine, name) if called_for else None
+        yield from condition_observations(head, health, zone, found)
 
-    def _health(self, name: str, rows: Sequence[Row]) -> _Health:
-        state = self._states.get(name) or HealthState(name)
-        self._states[name], observed = observe_all(self._model, state, rows)
-        judged = sorted((each for each in observed if each.phase is Phase.JUDGED), key=lambda each: each.score or 0.0)
-        learning = any(each.phase is Phase.LEARNING for each in observed)
-        if not judged:
-            return _Health(None, False, learning)
-        alarms = sum(each.anomalous for each in judged)
-        return _Health(judged[len(judged) // 2], alarms > MAJORITY * len(judged), learning)
-
-    def _diagnose(self, signal: Signal, machine: Machine) -> Diagnosis:
-        own = own_levels_of(self._model, self._states[watched_name(signal.asset, signal.sensor)])
-        found = PhysicsDiagnoser(own).diagnose(signal, machine)
+    def _diagnose(self, signal: Signal, machine: Machine, name: str) -> Diagnosis:
+        found = PhysicsDiagnoser(self._memory.own_levels(name)).diagnose(signal, machine)
         self._tell(signal, machine, found)
         return found
+
+
+def sensor_observation(head: Head, sensor: SensorHealth) -> Observation:
+    """What the check of the sensor says; nothing else is said of a snapshot that cannot be believed."""
+    return _observation(head, AlertKind.SENSOR, abnormal=not sensor.ok, severity=Severity.WATCH)
+
+
+def condition_observations(
+    head: Head, health: SnapshotHealth, zone: str | None, found: Diagnosis | None
+) -> Iterator[Observation]:
+    """What diagnosis, zone and health say of a snapshot; ``found`` is None where nothing called for a diagnosis.
+
+    The diagnosis comes first, so that an alert which several of them raise at once names the fault.
+    """
+    yield _of_diagnosis(head, found)
+    if zone is not None:
+        severity = SEVERITY_OF_ZONE[Zone(zone)]
+        yield _observation(head, AlertKind.ZONE, abnormal=zone in SEVERE, severity=severity, zone=zone)
+    yield _of_health(head, health, found)
 
 
 def watched_name(asset: str, sensor: str) -> str:
@@ -124,17 +165,6 @@ def watched_name(asset: str, sensor: str) -> str:
     ('P-101/drive end', 'P-101')
     """
     return f"{asset}/{sensor}" if sensor else asset
-
-
-def own_levels_of(model: HealthModel, state: HealthState) -> OwnLevels | None:
-    """The levels that a machine was learned at, where the model measures them; None while it is being learned."""
-    fitted = {name: baseline for (asset, name), baseline in model.baselines.items() if asset == state.asset}
-    baseline = next(iter({**fitted, **state.learned}.values()), None)
-    if baseline is None:
-        return None
-    features = zip(model.contract.names, model.contract.transforms, baseline.mean.tolist(), strict=True)
-    means = {name: exp(mean) if transform is Transform.LOG else mean for name, transform, mean in features}
-    return OwnLevels(means.get("velocity_rms_mm_s"), means.get("rms_m_s2"))
 
 
 def _rows(snapshots: Snapshots, model: HealthModel) -> list[list[Row]]:
@@ -158,18 +188,13 @@ def _zone(signal: Signal, machine: Machine) -> Zone | None:
     return judge(machine.machine_class, Levels(velocity, displacement, signal.rate_hz, rpm)).zone
 
 
-def _of_health(head: Head, health: _Health, found: Diagnosis | None) -> Observation:
+def _of_health(head: Head, health: SnapshotHealth, found: Diagnosis | None) -> Observation:
     middle = health.middle
     if middle is None:
-        return _observation(head, AlertKind.ANOMALY, valid=False, abnormal=False)
-    return Observation(
-        asset=head.asset,
-        sensor=head.sensor,
-        time=head.time,
-        valid=True,
-        abnormal=health.abnormal,
-        kind=AlertKind.ANOMALY,
-        severity=_worse(Severity.WATCH, found) if health.abnormal else Severity.NORMAL,
+        return _observation(head, AlertKind.ANOMALY, abnormal=False, valid=False)
+    severity = _worse(Severity.WATCH, found) if health.abnormal else Severity.NORMAL
+    return replace(
+        _observation(head, AlertKind.ANOMALY, abnormal=health.abnormal, severity=severity),
         score=middle.score,
         threshold=middle.threshold,
         contributions=middle.contributions or {},
@@ -179,21 +204,15 @@ def _of_health(head: Head, health: _Health, found: Diagnosis | None) -> Observat
 def _of_diagnosis(head: Head, found: Diagnosis | None) -> Observation:
     """A snapshot that nothing called to diagnose has no fault; an unknown one speaks neither for nor against."""
     if found is None or found.fault is Fault.NONE:
-        return _observation(head, AlertKind.FAULT, valid=True, abnormal=False)
+        return _observation(head, AlertKind.FAULT, abnormal=False)
     line = found.evidence[0] if found.evidence else None
-    return Observation(
-        asset=head.asset,
-        sensor=head.sensor,
-        time=head.time,
-        valid=found.fault is not Fault.UNKNOWN,
-        abnormal=found.fault is not Fault.UNKNOWN,
-        kind=AlertKind.FAULT,
+    named = found.fault is not Fault.UNKNOWN
+    return replace(
+        _observation(head, AlertKind.FAULT, abnormal=named, valid=named, severity=found.severity, zone=found.zone),
         fault=found.fault,
-        severity=found.severity,
         p_value=found.p_value,
         frequency_hz=line.frequency_hz if line else None,
         order=line.order if line else None,
-        zone=found.zone,
         evidence=found.evidence,
     )
 
@@ -202,12 +221,12 @@ def _observation(
     head: Head,
     kind: AlertKind,
     *,
-    valid: bool,
     abnormal: bool,
+    valid: bool = True,
+    severity: Severity = Severity.NORMAL,
     zone: str | None = None,
-    severity: Severity = Severity.WATCH,
 ) -> Observation:
-    return Observation(head.asset, head.sensor, head.time, valid, abnormal, kind, zone=zone, severity=severity)
+    return Observation(head.asset, head.sensor, head.time, valid, abnormal, kind, severity=severity, zone=zone)
 
 
 def _worse(least: Severity, found: Diagnosis | None) -> Severity:

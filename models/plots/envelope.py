@@ -30,7 +30,7 @@ from andon.models.plots.records import (
     SHAFT_FAULTS,
     conclusion,
     diagnosed_part,
-    doubts,
+    doubt,
     is_drawable,
     marked_bearing,
     names_line,
@@ -95,7 +95,7 @@ def envelope_figure(
     part = diagnosed_part(signal)
     lanes = bearing_lanes(part, machine, diagnosis, letters)
     figure = new_figure(HEIGHT_IN + room_for(lanes))
-    about = (conclusion(diagnosis, letters), names_line(signal, machine, name), *doubts(diagnosis, letters))
+    about = (conclusion(diagnosis, letters), names_line(signal, machine, name), doubt(diagnosis, letters))
     entitle(figure, about, letters)
     (axes,), rows = axes_under_rows(figure, lanes)
     axes.set_xlim(0, _top_hz(part, diagnosis, lanes))
@@ -161,7 +161,9 @@ def _add_orders(axes: Axes, diagnosis: Diagnosis, letters: Lettering) -> None:
     if turns_hz is None:
         axes.set_title(letters.text("plot.no_speed"), family=list(letters.fonts), size=MARK_PT, color=INK)
         return
-    above = axes.secondary_xaxis("top", functions=(lambda hz: hz / turns_hz, lambda order: order * turns_hz))
+    above = axes.secondary_xaxis(
+        "top", functions=(lambda hz: np.asarray(hz) / turns_hz, lambda order: np.asarray(order) * turns_hz)
+    )
     label = letters.text("plot.orders", rpm=f"{diagnosis.rpm:,.0f}")
     above.set_xlabel(label, family=list(letters.fonts), size=LABEL_PT, color=INK)
     above.tick_params(labelsize=LABEL_PT - 1, labelfontfamily=list(letters.fonts), colors=INK)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -78,7 +79,7 @@ def draw_rows(axes: Axes, lanes: Sequence[Lane], lettering: Lettering) -> None:
     axes.spines[:].set_visible(False)
     for row, (lane, label) in enumerate(zip(lanes, axes.get_yticklabels(), strict=True)):
         label.set_color(lane.colour)
-        label.set_weight("bold" if lane.strong else "normal")
+        label.set_fontweight("bold" if lane.strong else "normal")
         _draw_row(axes, row, lane, lettering)
 
 
@@ -145,7 +146,7 @@ def room_for(lanes: Sequence[Lane]) -> float:
 
 def _draw_row(axes: Axes, row: int, lane: Lane, lettering: Lettering) -> None:
     places = within(axes, lane.frequencies_hz)
-    style = {"va": "center", "family": list(lettering.fonts), "color": lane.colour}
+    style: dict[str, Any] = {"va": "center", "family": list(lettering.fonts), "color": lane.colour}
     axes.plot(places, [row] * len(places), "|", color=lane.colour, markersize=9, markeredgewidth=1.6)
     for place, number in _numbers(lane, places, NAME_SHARE * _span(axes)):
         axes.annotate(number, (place, row), (3, 0), textcoords="offset points", size=MARK_PT - 1, **style)

@@ -24,7 +24,7 @@ _OFFSETS = ("", "%Y", "%Y-%m", "%Y-%m-%d", "%Y-%m-%d", "%Y-%m-%d")
 
 def days_of(times: Sequence[datetime]) -> Days:
     """Convert times, each with its zone, to days."""
-    return np.asarray(date2num([time.astimezone(UTC) for time in times]), dtype=np.float64)
+    return np.asarray(date2num([time.astimezone(UTC) for time in times]), dtype=np.float64)  # type: ignore[no-untyped-call]
 
 
 def usual_step(days: Days) -> float:
@@ -39,8 +39,9 @@ def breaks(days: Days) -> NDArray[np.intp]:
 
 def show_time(axis: Axis) -> None:
     """Label an axis in days as dates and times of the day."""
-    locator = AutoDateLocator(tz=UTC, minticks=MIN_TICKS, maxticks=MAX_TICKS)
+    locator = AutoDateLocator(tz=UTC, minticks=MIN_TICKS, maxticks=MAX_TICKS)  # type: ignore[no-untyped-call]
     axis.set_major_locator(locator)
-    axis.set_major_formatter(
-        ConciseDateFormatter(locator, tz=UTC, formats=_FORMATS, zero_formats=_FORMATS, offset_formats=_OFFSETS)
+    formatter = ConciseDateFormatter(  # type: ignore[no-untyped-call]
+        locator, tz=UTC, formats=_FORMATS, zero_formats=_FORMATS, offset_formats=_OFFSETS
     )
+    axis.set_major_formatter(formatter)

@@ -58,9 +58,9 @@ def conclusion(diagnosis: Diagnosis, lettering: Lettering) -> str:
     return said if diagnosis.p_value is None else joined(said, f"p = {diagnosis.p_value:.2g}")
 
 
-def doubts(diagnosis: Diagnosis, lettering: Lettering) -> list[str]:
-    """Say why the record cannot be believed; nothing where it can."""
-    return [lettering.text(code) for code in diagnosis.sensor.reasons]
+def doubt(diagnosis: Diagnosis, lettering: Lettering) -> str:
+    """Say that the record cannot be believed; nothing where it can."""
+    return "" if diagnosis.sensor.ok else lettering.text("diagnosis.sensor")
 
 
 def speed_text(diagnosis: Diagnosis, lettering: Lettering) -> str:

@@ -28,7 +28,7 @@ from andon.models.plots.records import (
     SHAFT_FAULTS,
     conclusion,
     diagnosed_part,
-    doubts,
+    doubt,
     is_drawable,
     names_line,
     shaft_hz,
@@ -85,7 +85,7 @@ def spectrum_figure(
     panels = 2 if quantity_of(signal.unit) is Quantity.ACCELERATION else 1
     figure = new_figure(HEIGHT_IN + PANEL_IN * (panels - 1) + room_for(lanes))
     names, levels = names_line(signal, machine, name), _levels(diagnosis, letters)
-    about = (names, levels, conclusion(diagnosis, letters), *doubts(diagnosis, letters))
+    about = (names, levels, conclusion(diagnosis, letters), doubt(diagnosis, letters))
     entitle(figure, about, letters)
     axes, rows = axes_under_rows(figure, lanes, panels)
     _scale(axes, signal.rate_hz, letters)
@@ -117,9 +117,9 @@ def shaft_lanes(machine: Machine, diagnosis: Diagnosis, letters: Lettering) -> I
 
 def velocity_spectrum(signal: Signal, rpm: float | None) -> Spectrum:
     """Velocity in mm/s rms, zero outside the band in which the standard judges it: a tone that falls on a line reads its RMS there."""
-    lines = velocity_lines(_lines(signal), evaluation_band(rpm))
-    frequencies_hz = np.arange(len(lines.power)) * lines.resolution_hz
-    return Spectrum(frequencies_hz, np.sqrt(lines.power / HANN_LINE_SHARE), "mm/s")
+    lines = _lines(signal)
+    power = velocity_lines(lines, evaluation_band(rpm)).power
+    return Spectrum(lines.frequencies_hz, np.sqrt(power / HANN_LINE_SHARE), "mm/s")
 
 
 def own_spectrum(signal: Signal) -> Spectrum:
@@ -139,7 +139,7 @@ def thinned(spectrum: Spectrum, columns: int = COLUMNS) -> Spectrum:
 def _levels(diagnosis: Diagnosis, letters: Lettering) -> str:
     zone = letters.text("plot.zone", zone=diagnosis.zone) if diagnosis.zone else ""
     velocity = diagnosis.indicators.get("velocity_rms_mm_s")
-    level = "" if velocity is None else letters.text("plot.level", value=f"{velocity:.3g}")
+    level = "" if velocity is None or not diagnosis.sensor.ok else letters.text("plot.level", value=f"{velocity:.3g}")
     return joined(speed_text(diagnosis, letters), level, zone)
 
 

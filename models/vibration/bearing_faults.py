@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from andon.models.types.vibration import BearingOrders, Fault
 from andon.models.vibration.comb import SEARCH, Comb, Spectrum, best_comb, without_lines
 from andon.models.vibration.comb_null import comb_null
-from andon.models.vibration.envelope import ics2, modulation_spectrum, squared_envelope
+from andon.models.vibration.envelope import ics2, modulation_spectrum, record_envelope
 
 MIN_PERIODS = 100
 """A record with fewer periods of a fault says nothing of it."""
@@ -116,8 +116,8 @@ def bearing_evidence(
     same search in noise. A low one alone does not name a fault: healthy machines carry faint lines, and gears fill the
     spectrum. So the comb has to stand out from decoys as well, and the envelope has to be impulsive.
     """
-    squared = squared_envelope(samples, rate_hz)
-    resolution_hz = rate_hz / len(samples)
+    envelope = record_envelope(samples, rate_hz)
+    squared, resolution_hz = envelope.squared, envelope.resolution_hz
     spectrum = unexplained(modulation_spectrum(squared), resolution_hz, shaft_hz, mains_hz)
     view = _View(spectrum, resolution_hz, shaft_hz, orders)
     within = [fault for fault, order in fault_fundamentals(orders).items() if view.reaches(order)]

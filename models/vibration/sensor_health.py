@@ -65,8 +65,8 @@ class SensorLimits:
     min_pile
         Samples at an extreme value that make a pile: fewer are no measurable loss.
     pile_ratio
-        A pile has this many times the samples of any step near it. A sine has at most 1 / (sqrt(2) - 1) = 2.4 times as many, noise
-        less than one; 5 is twice that.
+        A pile has this many times the samples of any step near it. Noise has less than one, a sine at most
+        1 / (2^(1/2) - 1) = 2.4, and a top so flat that it falls with the fourth power 1 / (2^(1/4) - 1) = 5.3.
     pile_reach
         How far from the extreme value a step is near, as a share of the way to the mean.
     min_steps
@@ -76,9 +76,6 @@ class SensorLimits:
         Share of the range within which values count as the same when a converter clips: the rounding of float64, with much room.
     soft_hair
         The same when an amplifier saturates, whose noise remains on the rail: a thousandth of the range, 60 dB.
-    soft_run
-        Samples in a row on a saturated rail. A tone at a simple fraction of the rate returns to its peak again and again, but with one
-        sample, or two where they lie on both sides of it.
     min_frozen
         Samples in a row without any change, as a multiple of what the rest of the record does. The top of a slow sine in coarse steps
         lasts at most 2 / (sqrt(2) - 1) = 4.8 times as long as the step beside it; 8 leaves nearly a factor of two.
@@ -97,12 +94,11 @@ class SensorLimits:
     plausible: Mapping[Quantity, Plausible] = field(default_factory=lambda: PLAUSIBLE)
     max_rate_hz: float = 1e7
     min_pile: int = 8
-    pile_ratio: float = 5.0
+    pile_ratio: float = 6.0
     pile_reach: float = 1 / 3
     min_steps: int = 4
     hard_hair: float = 1e-9
     soft_hair: float = 1e-3
-    soft_run: int = 3
     min_frozen: int = 8
     abrupt_steps: float = 8.0
     abrupt_samples: int = 3
@@ -207,28 +203,20 @@ def _is_silent(reading: Reading) -> bool:
 
 
 def _piles_up(distance: Samples, limits: SensorLimits) -> bool:
-    """Whether samples pile up where ``distance``, that from an extreme value, is zero: on it, or in its neighbourhood for long."""
+    """Whether samples pile up where ``distance``, that from an extreme value, is zero: on it, or in its neighbourhood."""
     span = float(distance.max())
-    return _is_pile(distance, limits.hard_hair * span, 1, limits) or _is_pile(
-        distance, limits.soft_hair * span, limits.soft_run, limits
-    )
+    return any(_is_pile(distance, hair * span, limits) for hair in (limits.hard_hair, limits.soft_hair))
 
 
-def _is_pile(distance: Samples, hair: float, run: int, limits: SensorLimits) -> bool:
+def _is_pile(distance: Samples, hair: float, limits: SensorLimits) -> bool:
     is_near = distance <= hair
     in_pile = int(np.count_nonzero(is_near))
-    if in_pile < limits.min_pile or _in_runs(is_near, run) < in_pile / 2:
+    if in_pile < limits.min_pile:
         return False
     rest = distance[~is_near]
     near = rest[rest <= limits.pile_reach * float(distance.mean())]
     taken = np.unique((near / max(hair, float(rest.min()))).round(), return_counts=True)[1]
     return len(taken) >= limits.min_steps and in_pile > limits.pile_ratio * int(taken.max())
-
-
-def _in_runs(marks: NDArray[np.bool_], least: int) -> int:
-    """How many of the marks stand in runs of at least ``least``."""
-    lengths = _runs(marks)[1]
-    return int(lengths[lengths >= least].sum())
 
 
 def _runs(marks: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -6,22 +6,32 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from andon.models.alerts.case import AlertPolicy
 from andon.models.messages.catalogue import catalogue
+from andon.models.monitoring.watch import Machines
+from andon.models.types.vibration import Machine
 from andon.serving.api.bundles import BundleEndpoints
 from andon.serving.api.inspections import InspectionEndpoints
 from andon.serving.api.open_inference import OpenInferenceEndpoints
 from andon.serving.api.operations import install_docs, metrics_router
 from andon.serving.api.problems import Problems
 from andon.serving.api.service import Service, ServiceOptions, Texts
+from andon.serving.api.signals import SignalEndpoints
 from andon.serving.engine.engine import Engine
 from andon.serving.engine.metrics import Metrics
 from andon.serving.engine.repository import ModelRepository
+from andon.serving.engine.signals import SignalDesk
 from andon.serving.engine.watching import watching
 
 DEFAULTS = ServiceOptions()
 
 
-def create_app(repository: ModelRepository, texts: Texts = catalogue, options: ServiceOptions = DEFAULTS) -> FastAPI:
+def create_app(
+    repository: ModelRepository,
+    texts: Texts = catalogue,
+    options: ServiceOptions = DEFAULTS,
+    machines: Machines = Machine,
+) -> FastAPI:
     """Make the application that serves ``repository``.
 
     Its lifespan loads the bundles before the first request, watches their folder, and ends the threads.
@@ -30,6 +40,8 @@ def create_app(repository: ModelRepository, texts: Texts = catalogue, options: S
     ----------
     texts
         Gives the catalogue of a language.
+    machines
+        Tells what is known of an asset; its name alone by default.
     """
     metrics = Metrics(repository.models)
     service = Service(repository, Engine(options.threads, metrics.observe), metrics, texts, options)
@@ -41,7 +53,13 @@ def create_app(repository: ModelRepository, texts: Texts = catalogue, options: S
         service.engine.close()
 
     app = FastAPI(title="Andon", version=version("andon"), lifespan=lifespan, docs_url=None, redoc_url=None)
-    for endpoints in (InspectionEndpoints(service), BundleEndpoints(service), OpenInferenceEndpoints(service)):
+    endpoints_of_all = (
+        InspectionEndpoints(service),
+        SignalEndpoints(service, SignalDesk(machines, AlertPolicy())),
+        BundleEndpoints(service),
+        OpenInferenceEndpoints(service),
+    )
+    for endpoints in endpoints_of_all:
         app.include_router(endpoints.router())
     app.include_router(metrics_router(metrics))
     install_docs(app)

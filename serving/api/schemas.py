@@ -99,6 +99,61 @@ INSPECTION_REQUEST = {
     },
 }
 
+_LINE = _object({"frequency_hz": NUMBER, "order": _nullable("number"), "harmonic": INTEGER, "level_db": NUMBER})
+_RANKED = _object({"fault": STRING, "score": NUMBER, "p_value": _nullable("number")})
+SIGNAL = _object(
+    {
+        "id": {"type": "string", "format": "uuid"},
+        "time": {"type": "string", "format": "date-time"},
+        "asset": _nullable("string"),
+        "indicators": {"type": "object", "additionalProperties": _nullable("number")},
+        "zone": {"enum": ["A", "B", "C", "D", None]},
+        "zone_reason": _nullable("string"),
+        "fault": STRING,
+        "p_value": _nullable("number"),
+        "ranked": _array(_RANKED),
+        "evidence": _array(_LINE),
+        "sensor": _object({"ok": BOOLEAN, "reasons": _array(STRING)}),
+        "severity": {"type": "string", "enum": ["normal", "watch", "warning", "danger", "unknown"]},
+        "rpm": _nullable("number"),
+        "limits": {**_array(STRING), "description": "Message codes of what could not be looked for, and why"},
+        "health": {**_nullable("object"), "description": "Null where no model judges the sensor's health"},
+        "alerts": _array(NOTHING),
+        "ledger_hash": _nullable("string"),
+    }
+)
+_SIGNAL_FIELDS = {
+    "asset": (STRING, "The machine; what the register knows of it is used"),
+    "sensor": (STRING, "The sensor's name"),
+    "rate_hz": (NUMBER, "Samples a second; a WAV file says it itself"),
+    "rpm": (NUMBER, "Measured speed of the shaft in revolutions a minute"),
+    "unit": ({"type": "string", "enum": ["g", "m/s2", "mm/s", "um"]}, "What the samples measure; g by default"),
+    "time": ({"type": "string", "format": "date-time"}, "When the first sample was taken; now by default"),
+    "bearing": (STRING, "Designation of the bearing, such as 6205"),
+    "orders": (STRING, "Fault orders of the bearing: outer race, inner race, rolling element, cage"),
+    "machine": (STRING, "Class of the machine, such as iso10816-3:2:rigid"),
+    "model": (STRING, "The health model; may be left out where exactly one is loaded"),
+}
+SIGNAL_REQUEST = {
+    "parameters": [
+        {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
+        for name, (schema, description) in _SIGNAL_FIELDS.items()
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": {"schema": {**BYTES, "description": "Little-endian float32"}},
+            "audio/wav": {"schema": BYTES},
+            "application/json": {
+                "schema": _object(
+                    {"samples": _array(NUMBER), **{name: schema for name, (schema, _) in _SIGNAL_FIELDS.items()}},
+                    ["samples"],
+                )
+            },
+        },
+    },
+}
+
 _BUNDLE = {
     "name": STRING,
     "version": _nullable("string"),

@@ -76,6 +76,10 @@ class Engine:
         self._observe(model, done.verdicts, done.spans)
         return done.reply
 
+    async def call(self, work: Callable[[], Reply]) -> Reply:
+        """Run work that is no model's on one of the threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
     def close(self) -> None:
         """Wait for what runs, then let the threads go."""
         self._pool.shutdown()

@@ -46,7 +46,7 @@ from andon.models.vibration.bearing_faults import MAINS_HZ, SIGNIFICANCE, fault_
 from andon.models.vibration.comb import Search, Spectrum, best_comb
 from andon.models.vibration.comb_null import N_DRAWS, PERIODS, TABLE, CombNull, encode, tabulate
 from andon.models.vibration.diagnosis import PhysicsDiagnoser
-from andon.models.vibration.envelope import modulation_spectrum, squared_envelope
+from andon.models.vibration.envelope import modulation_spectrum, record_envelope
 
 PROCESSES = 2
 CHOOSING, REPORTED = 1, 2
@@ -327,14 +327,15 @@ def _found_by(searches: Sequence[Search], nulls: Sequence[CombNull], case: Case)
     signal = _record(case, scenario).signal
     spectrum, shaft_hz = _spectrum(signal), (signal.rpm or 0.0) / 60
     return [
-        _names(spectrum, 1 / signal.duration_s, shaft_hz, scenario, search, null) is case.fault
+        _names(spectrum, shaft_hz, scenario, search, null) is case.fault
         for search, null in zip(searches, nulls, strict=True)
     ]
 
 
 def _spectrum(signal: Signal) -> Spectrum:
-    modulations = modulation_spectrum(squared_envelope(signal.samples, signal.rate_hz))
-    return unexplained(modulations, 1 / signal.duration_s, (signal.rpm or 0.0) / 60, MAINS_HZ)
+    envelope = record_envelope(signal.samples, signal.rate_hz)
+    modulations = modulation_spectrum(envelope.squared)
+    return unexplained(modulations, envelope.resolution_hz, (signal.rpm or 0.0) / 60, MAINS_HZ)
 
 
 def _names(

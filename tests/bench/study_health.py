@@ -2,7 +2,7 @@
 
 ``python -m tests.bench.study_health SKAB_DIR [PREDICTIONS.csv]`` prints what was tried, and then, for the default settings, the
 figures of every group of files and of the anomaly-free run. With a second argument the predictions are written as
-``file,row,anomaly``. Takes about six minutes. Every decision goes through ``observe``, as in production.
+``file,row,anomaly``. Takes about two minutes. Every decision goes through ``observe``, as in production.
 
 Settings were chosen on the sixteen files of ``valve1`` and on generated streams of healthy machines. They are allowed where
 the CUSUM alarms at most one per cent of each stream. The default stands among those allowed whose F1 on ``valve1`` is within

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from andon.models.types.errors import ResourceError
 from andon.models.types.vision import Dataset, Inspector, Split
 from andon.models.vision.fitting import FitOptions
 from andon.training.commands import track
+from andon.training.demo import equipment
 from andon.training.demo.service import Service, start_service, station
 from andon.training.demo.walk import confusion_table, send_all, shown, verdict_table
 from andon.training.pipelines.vision import Trained, overlay_png, train_patchcore
@@ -26,12 +27,13 @@ from andon.training.tracking.registry import promote, push
 from andon.training.tracking.store import default_store
 
 SIZE = (256, 256)
+PARTS = ("vision", "equipment", "all")
 
 
 def demo(parser: argparse.ArgumentParser, text: Catalogue) -> None:
     """Define ``andon demo``."""
     define(parser, text, "demo", _demo)
-    parser.add_argument("what", nargs="?", choices=("vision", "all"), default="all", help=text.text("help.demo_what"))
+    parser.add_argument("what", nargs="?", choices=PARTS, default="all", help=text.text("help.demo_what"))
     parser.add_argument("--exit", action="store_true", help=text.text("help.demo_exit"))
     parser.add_argument("--data", default="elpv:mono", metavar="SRC", help=text.text("help.demo_data"))
     parser.add_argument("--out", type=Path, default=Path("demo-output"), metavar="DIR", help=text.text("help.demo_out"))
@@ -39,16 +41,14 @@ def demo(parser: argparse.ArgumentParser, text: Catalogue) -> None:
 
 def _demo(arguments: argparse.Namespace, console: Console) -> int:
     home = andon_home(os.environ)
-    dataset = open_dataset(arguments.data)
-    _introduce(dataset, console)
-    trained = _train(dataset, home, console)
-    name = arguments.data.replace(":", "-")
-    _promote(trained, name, arguments.data, home, console)
+    wanted = [prepare for name, prepare in _PREPARE.items() if arguments.what in (name, "all")]
+    shows = [prepare(arguments, home, console) for prepare in wanted]
     with ExitStack() as cleanup:
         service = start_service(home / "bundles", home / "demo-serve.log")
         cleanup.callback(service.stop)
         console.say("demo.serving", url=service.url)
-        _inspect_over_http(service, name, dataset, trained, arguments.out, console)
+        for show in shows:
+            show(service)
         if not arguments.exit:
             cleanup.pop_all()
     if arguments.exit:
@@ -56,6 +56,30 @@ def _demo(arguments: argparse.Namespace, console: Console) -> int:
     else:
         console.say("demo.left_running", url=service.url, pid=service.process.pid)
     return DONE
+
+
+Show = Callable[[Service], None]
+"""What is shown once the service runs."""
+
+
+def _prepare_vision(arguments: argparse.Namespace, home: Path, console: Console) -> Show:
+    dataset = open_dataset(arguments.data)
+    _introduce(dataset, console)
+    trained = _train(dataset, home, console)
+    name = arguments.data.replace(":", "-")
+    _promote(trained, name, arguments.data, home, console)
+    return lambda service: _inspect_over_http(service, name, dataset, trained, arguments.out, console)
+
+
+def _prepare_equipment(arguments: argparse.Namespace, home: Path, console: Console) -> Show:
+    prepared = equipment.prepare(home, console)
+    return lambda service: equipment.show(service, prepared, arguments.out, console)
+
+
+_PREPARE: Mapping[str, Callable[[argparse.Namespace, Path, Console], Show]] = {
+    "vision": _prepare_vision,
+    "equipment": _prepare_equipment,
+}
 
 
 def _introduce(dataset: Dataset, console: Console) -> None:

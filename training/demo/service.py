@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from andon.models.types.errors import ResourceError
+from andon.models.types.vibration import Signal
 from andon.models.types.vision import Frame
 from andon.models.vision.overlays import encode_png
 
@@ -101,6 +102,41 @@ class Station:
         except httpx.HTTPError as error:
             raise ResourceError("demo.no_reply", str(self.client.base_url), reason=str(error)) from error
         return Reply(answer.json(), (time.perf_counter() - started) * 1e3)
+
+
+@contextmanager
+def monitor_station(url: str) -> Iterator["MonitorStation"]:
+    """Connect to the service at ``url`` as a gateway of sensors does."""
+    with httpx.Client(base_url=url, timeout=REPLY_TIMEOUT_S, trust_env=False) as client:
+        yield MonitorStation(client)
+
+
+@dataclass(frozen=True)
+class MonitorStation:
+    """Sends signals and receives diagnoses."""
+
+    client: httpx.Client
+
+    def send(self, signal: Signal, sensor: str) -> Mapping[str, Any]:
+        """Send one signal as raw float32.
+
+        Raises
+        ------
+        ResourceError
+            The service does not answer, or answers with an error.
+        """
+        said: dict[str, str | float] = {"sensor": sensor, "rate_hz": signal.rate_hz, "unit": signal.unit.value}
+        if signal.rpm:
+            said["rpm"] = signal.rpm
+        if signal.orders:
+            said["orders"] = ",".join(str(order) for order in astuple(signal.orders))
+        try:
+            answer = self.client.post("/api/v1/signals", params=said, content=signal.samples.astype("<f4").tobytes())
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            raise ResourceError("demo.no_reply", str(self.client.base_url), reason=str(error)) from error
+        document: Mapping[str, Any] = answer.json()
+        return document
 
 
 def _announced_url(process: subprocess.Popen[bytes], spoken: Path, log: Path) -> str:

@@ -74,7 +74,8 @@ def test_an_easy_threshold_lets_the_quickest_rules_stand() -> None:
 
 def test_too_few_data_claim_little_and_say_what_is_missing() -> None:
     few = healthy(3, machines=4, months=1.0)
-    _, report = calibrate_threshold(few, AlertPolicy())
+    threshold, report = calibrate_threshold(few, AlertPolicy())
+    assert threshold < max(episode.scores.max() for episode in few), "the lowest without an alarm, not the highest"
     assert report.alarms == 0
     assert not report.kept
     assert report.machines == 4
@@ -97,6 +98,22 @@ def test_alarms_of_one_week_are_not_taken_for_independent() -> None:
     assert report.alarms == 16
     assert report.bootstrap_bound_per_month > 1.2 * report.exact_bound_per_month
     assert report.claim_per_month == report.bootstrap_bound_per_month
+
+
+def test_one_alarm_that_never_ends_is_not_taken_for_few() -> None:
+    """Below 1.5 the bursts are one long alarm, which would keep the budget; between 1.5 and 2 they are sixteen."""
+    steps = int(MONTH_S / 3600)
+    times_s = np.arange(steps, dtype=np.float64) * 3600.0
+    bursts = np.zeros(steps)
+    bursts[200:360] = 1.5
+    bursts[0] = 1.9
+    for start in range(200, 360, 10):
+        bursts[start : start + 5] = 2.0
+    episodes = [Episode("bad", times_s, bursts), *(Episode(f"m{n}", times_s, np.zeros(steps)) for n in range(59))]
+    policy = AlertPolicy(k=2, n=3, min_duration_s=0.0, clear_m=2)
+    assert [len(raised_at(policy, limit, episodes[0])) for limit in (2.0, 1.9, 1.0)] == [0, 16, 1]
+    threshold, report = calibrate_threshold(episodes, policy)
+    assert (threshold, report.alarms) == (2.0, 0)
 
 
 @settings(max_examples=60, deadline=None)

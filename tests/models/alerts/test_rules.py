@@ -239,7 +239,7 @@ def test_what_is_resolved_must_persist_anew() -> None:
 
 def test_a_late_observation_is_counted_and_changes_nothing_else() -> None:
     state, _ = play(QUICK, flags("xx"))
-    for late in (seen(5), seen(10), seen(-1e6)):
+    for late in (seen(5), seen(10), seen(-1e6), seen(9, kind=AlertKind.ZONE)):
         after, alerts = decide(QUICK, state, late, numbered())
         assert (after, alerts) == (replace(state, late=1), ())
 
@@ -311,6 +311,7 @@ class TestSilence:
         state, _ = decide(QUICK, AssetState("pump-7"), years_behind, numbered())
         assert decide_silence(QUICK, state, START, numbered())[1]
         state = note_arrivals(state, {"DE"}, START)
+        state, _ = decide(QUICK, state, replace(years_behind, time=years_behind.time + STEP), numbered())
         assert not decide_silence(QUICK, state, START + timedelta(minutes=29), numbered())[1]
         assert decide_silence(QUICK, state, START + timedelta(minutes=30), numbered())[1]
 
@@ -318,6 +319,14 @@ class TestSilence:
         state = forget_sensor(expect(self.heard("DE"), "NDE", START), "DE")
         _, (alert,) = decide_silence(QUICK, state, START + timedelta(hours=1), numbered())
         assert [finding.sensor for finding in alert.case.findings] == ["NDE"]
+
+
+def test_a_case_stays_open_where_the_sensor_that_opened_it_was_taken_off() -> None:
+    state, _ = play(QUICK, flags("xx") + flags("xx", sensor="NDE"))
+    calm = [seen(10 * index, False, sensor="NDE") for index in (2, 3)]
+    state, alerts = play(QUICK, calm, forget_sensor(state, "DE"))
+    assert not alerts
+    assert state.case
 
 
 @pytest.mark.parametrize(

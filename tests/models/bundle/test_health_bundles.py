@@ -213,9 +213,7 @@ def test_the_command_says_why_it_does_not_verify(andon: Andon, health_dir: Path,
     assert "does not reproduce the goldens" in outcome.out
 
 
-@pytest.mark.parametrize(
-    "words", [("inspect", "x.png"), ("evaluate", "--data", "x"), ("teach", "--good", "x", "--out", "y")]
-)
+@pytest.mark.parametrize("words", [("inspect", "x.png"), ("teach", "--good", "x", "--out", "y")])
 def test_a_command_for_images_names_the_kind_it_found(andon: Andon, health_dir: Path, words: tuple[str, ...]) -> None:
     outcome = andon(words[0], health_dir, *words[1:])
     assert outcome.code == 2

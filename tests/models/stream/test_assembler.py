@@ -224,6 +224,19 @@ def test_late_blocks_among_others_never_set_the_clock_back(cut_blocks: CutBlocks
     assert (counters.clocks, counters.late) == (0, 30)
 
 
+def test_late_blocks_that_do_not_ascend_never_set_the_clock_back(cut_blocks: CutBlocks) -> None:
+    old, new = cut_blocks([8] * 40), cut_blocks([8] * 10, first=5_000_000)
+    _, counters = pour(new + old[::-1])
+    assert (counters.clocks, counters.late) == (0, 40)
+
+
+def test_a_lost_block_shorter_than_the_tolerance_is_missed_all_the_same(cut_blocks: CutBlocks) -> None:
+    blocks = cut_blocks([4] * 6)
+    items, counters = pour([*blocks[:2], *blocks[3:]], replace(OPTIONS, tolerance_s=0.01))
+    assert counters.gaps == 1
+    assert starts(items) == [0, 12]
+
+
 @pytest.mark.parametrize("changes", [{"rate_hz": 500.0}, {"unit": Unit.M_S2}])
 def test_another_rate_or_unit_starts_anew_and_is_said(cut_blocks: CutBlocks, changes: dict[str, object]) -> None:
     before, after = cut_blocks([12])[0], replace(cut_blocks([20], first=12)[0], **changes)  # type: ignore[arg-type]

@@ -243,6 +243,14 @@ def test_who_is_heard_least_recently_is_forgotten_and_that_is_said(cut_blocks: C
     assert each.counters.evicted == 1
 
 
+def test_sensors_that_come_and_go_at_one_asset_leave_nothing(cut_blocks: CutBlocks) -> None:
+    each = engine(faulty_above(1e9), replace(OPTIONS, max_sensors=2, batch=64))
+    push_all(each, [block for n in range(30) for block in cut_blocks([8], sensor=f"s{n}", asset="a")])
+    state, _ = each.save()
+    assert [heard.sensor for heard in state.assets[0].heard] == ["s28", "s29"]
+    assert len(state.assets[0].tracks) == 2
+
+
 def test_assets_are_forgotten_too_but_not_before_their_case_is_closed(cut_blocks: CutBlocks) -> None:
     each = engine(faulty_above(-1), replace(OPTIONS, max_sensors=3, batch=1))
     push_all(each, cut_blocks([8] * 3, sensor="s0", asset="a0"))

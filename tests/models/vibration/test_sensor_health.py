@@ -96,14 +96,14 @@ def test_impulses_that_repeat_exactly_are_healthy() -> None:
 
 
 @quick
-@given(seed=SEEDS, level=st.floats(1.0, 2.2), step=st.sampled_from([0.0, 1e-4, 1e-2]), sides=st.sampled_from([1, 2]))
+@given(seed=SEEDS, level=st.floats(1.0, 2.0), step=st.sampled_from([0.0, 1e-4, 1e-2]), sides=st.sampled_from([1, 2]))
 def test_clipped_noise(seed: int, level: float, step: float, sides: int) -> None:
     samples = converted(noise(seed), step) if step else noise(seed)
     assert reasons(np.clip(samples, -level if sides == 2 else None, level)) == {"sensor.clipping"}
 
 
 @quick
-@given(tone_hz=st.floats(5, 500), phase=st.floats(0, 6.28), level=st.floats(0.1, 0.95), seed=SEEDS)
+@given(tone_hz=st.floats(5, 200), phase=st.floats(0, 6.28), level=st.floats(0.3, 0.95), seed=SEEDS)
 def test_a_clipped_sine_is_no_standstill(tone_hz: float, phase: float, level: float, seed: int) -> None:
     samples = sine(tone_hz, phase) + 0.01 * noise(seed)
     assert reasons(np.clip(samples, -level, level)) == {"sensor.clipping"}
@@ -112,8 +112,9 @@ def test_a_clipped_sine_is_no_standstill(tone_hz: float, phase: float, level: fl
 @quick
 @given(tone_hz=st.floats(5, 100), level=st.floats(0.3, 0.9), seed=SEEDS)
 def test_a_saturated_amplifier_keeps_its_noise_on_the_rail(tone_hz: float, level: float, seed: int) -> None:
-    rail = np.clip(sine(tone_hz) + 0.01 * noise(seed), -level, level) + 1e-4 * level * noise(seed + 1)
-    assert reasons(rail) == {"sensor.clipping"}
+    for samples in (sine(tone_hz) + 0.01 * noise(seed), 0.5 * noise(seed)):
+        rail = np.clip(samples, -level, level) + 1e-4 * level * noise(seed + 1)
+        assert reasons(rail) == {"sensor.clipping"}
 
 
 @quick
@@ -160,7 +161,7 @@ def test_an_offset_within_a_strong_vibration_is_no_bias() -> None:
 
 
 def test_a_part_of_a_slow_vibration_is_no_bias() -> None:
-    assert reasons(50 * sine(4.0, np.pi / 4)[: N // 8]) == set()
+    assert reasons(50 * sine(4.0, np.pi / 4)[: N // 16]) == set()
 
 
 @pytest.mark.parametrize(("unit", "rms"), [(Unit.G, 501), (Unit.M_S2, 4910), (Unit.MM_S, 1010), (Unit.UM, 10_100)])
