@@ -9,7 +9,7 @@ from andon.models.command.console import Console
 
 SHARES = frozenset({"accuracy", "overkill", "escape"})
 WITH_INTERVAL = ("auroc", "ap", "accuracy", "overkill", "escape")
-DETECTION = ("f1", "far", "mar", "far_free", "n_normal", "n_anomalous", "n_not_judged")
+DETECTION = ("f1", "far", "mar", "far_free", "far_free_conformal", "n_normal", "n_anomalous", "n_not_judged")
 PLAIN = ("baseline_brightness_auroc", "pixel_auroc", "aupro", "n_good", "n_bad", "n_retake", "p50_ms", "p99_ms")
 
 

@@ -3,7 +3,7 @@
 import argparse
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
@@ -17,8 +17,9 @@ from andon.datasets.vibration.skab import FIT_ROWS, SkabRun, skab_runs
 from andon.hardware.acquisition.pictures import Album
 from andon.hardware.acquisition.record_folder import RecordFiles, shortest_samples
 from andon.hardware.acquisition.remembered import Remembered, recall, remember
+from andon.models.alerts.budget import MONTH_S, poisson_upper_bound
 from andon.models.alerts.card import alert_document, alert_text
-from andon.models.alerts.case import Alert, AlertPolicy
+from andon.models.alerts.case import Alert, AlertEvent, AlertPolicy
 from andon.models.bundle.runtime import load_health
 from andon.models.command.console import Console
 from andon.models.command.main import BAD_INPUT, DONE
@@ -48,18 +49,17 @@ def monitor(parser: argparse.ArgumentParser, text: Catalogue) -> None:
     parser.add_argument(
         "--interval", type=positive, default=600.0, metavar="S", help=text.text("help.monitor_interval")
     )
-    parser.add_argument(
-        "--persistence", type=positive, default=30.0, metavar="MIN", help=text.text("help.monitor_persistence")
-    )
+    parser.add_argument("--persistence", type=positive, metavar="MIN", help=text.text("help.monitor_persistence"))
     parser.add_argument("--state", type=Path, metavar="FILE", help=text.text("help.monitor_state"))
     parser.add_argument("--plots", type=Path, metavar="DIR", help=text.text("help.monitor_plots"))
 
 
 def _monitor(arguments: argparse.Namespace, console: Console) -> int:
-    model = load_health(arguments.bundle).model
+    loaded = load_health(arguments.bundle)
+    model = loaded.model
     home = andon_home(os.environ)
     reporter = Reporter(console, Album(arguments.plots, console.catalogue) if arguments.plots else None)
-    policy = policy_for(arguments.interval, arguments.persistence)
+    policy = policy_for(loaded.bundle.manifest.alerts, arguments.interval, arguments.persistence)
     if arguments.source.startswith(SKAB):
         _monitor_rows(model, Path(arguments.source.removeprefix(SKAB)), policy, reporter)
     else:
@@ -71,11 +71,11 @@ def _monitor(arguments: argparse.Namespace, console: Console) -> int:
     return BAD_INPUT if reporter.unread else DONE
 
 
-def policy_for(interval_s: float, persistence_min: float) -> AlertPolicy:
-    """The alert rules for snapshots that come every ``interval_s``."""
-    default = AlertPolicy()
-    silence_s = max(default.silence_s, SILENT_INTERVALS * interval_s)
-    return replace(default, min_duration_s=60 * persistence_min, silence_s=silence_s)
+def policy_for(trained: AlertPolicy, interval_s: float, persistence_min: float | None = None) -> AlertPolicy:
+    """The alert rules of a bundle for snapshots that come every ``interval_s``, with another persistence where one is given."""
+    silence_s = max(trained.silence_s, SILENT_INTERVALS * interval_s)
+    duration_s = trained.min_duration_s if persistence_min is None else 60 * persistence_min
+    return replace(trained, min_duration_s=duration_s, silence_s=silence_s)
 
 
 @dataclass(slots=True)
@@ -89,6 +89,7 @@ class Reporter:
     n_judged: int = 0
     n_anomalous: int = 0
     n_alerts: int = 0
+    spans: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
 
     def unreadable(self, path: Path, error: RecordError) -> None:
         """Report a record that is left out."""
@@ -111,29 +112,37 @@ class Reporter:
         self.n_windows += 1
         self.n_judged += document["judged"]
         self.n_anomalous += bool(document["anomalous"])
+        time = datetime.fromisoformat(document["time"])
+        first, _ = self.spans.get(document["asset"], (time, time))
+        self.spans[document["asset"]] = first, time
         self.console.emit(document)
         if self.album:
             self.album.note(name, document)
 
     def alert(self, alert: Alert) -> None:
         """Report an alert with its card and picture."""
-        self.n_alerts += 1
+        self.n_alerts += alert.event is AlertEvent.RAISED
         plot = self.album.draw_alert(alert) if self.album else None
         document = alert_document(alert, str(plot) if plot else None)
         self.console.emit(document)
         self.console.show_text(alert_text(document, self.console.catalogue))
 
     def finish(self) -> None:
-        """Draw the trends, and sum up for a person."""
+        """Draw the trends, and sum up: how much was watched, and how many alerts that gave."""
         for path in self.album.draw_trends() if self.album else ():
             self.console.say("monitor.trend", path=str(path))
+        months = sum((last - first).total_seconds() for first, last in self.spans.values()) / MONTH_S
         self.console.say(
             "monitor.summary",
             windows=self.n_windows,
             judged=self.n_judged,
             anomalous=self.n_anomalous,
             alerts=self.n_alerts,
+            machines=len(self.spans),
+            months=f"{months:.3g}",
         )
+        if self.n_alerts == 0 and months:
+            self.console.say("monitor.bound", bound=f"{poisson_upper_bound(0, months):.3g}")
 
 
 def monitor_records(
@@ -160,7 +169,7 @@ def monitor_records(
     remembered = recall(kept) if kept and kept.exists() else Remembered()
     memory = HealthMemory(model, remembered.health())
     tell = reporter.album.keep if reporter.album else lambda *_: None
-    watch = ConditionWatch(model, machines, memory, tell)
+    watch = ConditionWatch(model, machines, memory, tell, os.cpu_count() or 1)
     engine = StreamEngine(watch, policy, options)
     engine.restore(remembered.engine)
     for event in run(engine, records):

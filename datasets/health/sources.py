@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +22,8 @@ SKAB = "skab:"
 TEMPERATURES = ("Temperature", "Thermocouple")
 """Left out: they follow the weather and how long the rig has run."""
 
-MIN_WINDOW, MAX_WINDOW = 1024, 16_384
-"""Powers of two, for the transforms: 40 ms and 0.64 s at 25.6 kHz."""
-
-ENOUGH_ROWS = ceil(1 / SNAPSHOTS.target)
-"""Rows from which a machine's own baseline can be learned."""
+MIN_WINDOW, MAX_WINDOW = 512, 16_384
+"""Powers of two, for the transforms: 20 ms and 0.64 s at 25.6 kHz."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,7 +187,7 @@ def _checked(window: int) -> int:
 def _window(signals: Mapping[str, Sequence[Signal]], rate_hz: float) -> int:
     """The longest window of which every machine has enough; the shortest where none is short enough."""
     shortest = min(sum(signal.duration_s for signal in group) for group in signals.values())
-    longest = max(1, int(shortest * rate_hz / ENOUGH_ROWS))
+    longest = max(1, int(shortest * rate_hz / SNAPSHOTS.commissioning_rows))
     return max(MIN_WINDOW, min(MAX_WINDOW, 1 << (longest.bit_length() - 1)))
 
 

@@ -181,8 +181,8 @@ def _lines(document: Mapping[str, Any], catalogue: Catalogue) -> Iterator[str]:
 def _part_line(document: Mapping[str, Any], catalogue: Catalogue) -> str:
     part = catalogue.text(PART_CODES[document["part"]])
     if document["place"]:
-        return catalogue.text("alert.part_at", part=part, place=document["place"], sensor=document["sensor"])
-    return catalogue.text("alert.part", part=part, sensor=document["sensor"])
+        return catalogue.text("alert.part_at", part=part, place=document["place"], sensor=_sensor(document, catalogue))
+    return catalogue.text("alert.part", part=part, sensor=_sensor(document, catalogue))
 
 
 def _frequency_line(document: Mapping[str, Any], catalogue: Catalogue) -> Iterator[str]:
@@ -236,7 +236,12 @@ def _findings_line(document: Mapping[str, Any], catalogue: Catalogue) -> Iterato
 
 
 def _sensed(finding: Mapping[str, Any], catalogue: Catalogue) -> str:
-    return catalogue.text("alert.sensed", what=finding_text(finding, catalogue), sensor=finding["sensor"])
+    return catalogue.text("alert.sensed", what=finding_text(finding, catalogue), sensor=_sensor(finding, catalogue))
+
+
+def _sensor(named: Mapping[str, Any], catalogue: Catalogue) -> str:
+    sensor: str = named["sensor"]
+    return sensor or catalogue.text("alert.unnamed")
 
 
 def _listed(items: list[Any], name: Callable[[Any], str], catalogue: Catalogue) -> str:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 import rfc8785
 
+from andon.models.alerts.case import AlertPolicy
 from andon.models.health.settings import BaselineKey, FeatureContract, HealthSettings
 from andon.models.types.errors import BundleError
 from andon.models.types.vision import DataCard
@@ -104,7 +105,8 @@ class VisionManifest(Manifest):
 class HealthManifest(Manifest):
     """Everything that is decided about a health model beside its graph and the arrays of its baselines.
 
-    ``features`` are the measures that the graph takes, in order; ``baselines`` says what each entry of the arrays is.
+    ``features`` are the measures that the graph takes, in order; ``baselines`` says what each entry of the arrays is;
+    ``alerts`` are the rules that the budget of false alarms was chosen with.
     """
 
     parts: ClassVar[tuple[str, ...]] = (MEANS, WHITENERS, CALIBRATION, DRIFT_LIMITS)
@@ -112,6 +114,7 @@ class HealthManifest(Manifest):
     features: FeatureContract
     settings: HealthSettings
     baselines: tuple[BaselineKey, ...]
+    alerts: AlertPolicy = AlertPolicy()
 
 
 VISION, EQUIPMENT = "vision", "equipment"

@@ -39,7 +39,7 @@ from andon.models.plots.records import (
 from andon.models.types.vibration import Diagnosis, Fault, Machine, Signal
 from andon.models.vibration.bearing_faults import fault_fundamentals
 from andon.models.vibration.comb import SEARCH
-from andon.models.vibration.envelope import MAX_BAND_HZ, modulation_spectrum, squared_envelope
+from andon.models.vibration.envelope import MAX_BAND_HZ, modulation_spectrum, record_envelope
 from andon.models.vibration.spectra import BACKGROUND_HZ, Spectrum, background
 
 HEIGHT_IN = 4.3
@@ -137,9 +137,9 @@ def _draw_spectrum(axes: Axes, signal: Signal, diagnosis: Diagnosis, lanes: Sequ
 
 def _envelope_spectrum(signal: Signal, top_hz: float) -> Spectrum:
     """Modulation in per cent of the mean, up to ``top_hz``."""
-    modulation = modulation_spectrum(squared_envelope(signal.samples, signal.rate_hz)).astype(np.float64)
-    shown = modulation[: int(top_hz * signal.duration_s) + 1]
-    return Spectrum(np.arange(len(shown)) / signal.duration_s, 100 * shown, "%")
+    envelope = record_envelope(signal.samples, signal.rate_hz)
+    shown = modulation_spectrum(envelope.squared)[: int(top_hz / envelope.resolution_hz) + 1].astype(np.float64)
+    return Spectrum(np.arange(float(len(shown))) * envelope.resolution_hz, 100 * shown, "%")
 
 
 def _top_hz(signal: Signal, diagnosis: Diagnosis, lanes: Sequence[Lane]) -> float:

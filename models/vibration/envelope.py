@@ -16,8 +16,8 @@ RELATIVE_FLOOR = 1e-6
 """Bins this far below the largest hold the rounding of 24-bit converters and of float32, not a signal."""
 
 EDGE_SHARE = 0.01
-"""Share of a record over which it fades at each end. With half or twice of it, a gear mesh of 300 times the noise's RMS hid as few
-faults of generated machines (three of sixteen; fifteen without); see ``tests/bench/study_diagnosis.py``, ``--mesh``."""
+"""Half of it and twice as much find as many faults beside a strong gear mesh, none of it finds hardly any
+(``python -m tests.bench.study_diagnosis --mesh``)."""
 
 Array = NDArray[np.floating[Any]]
 
@@ -30,7 +30,7 @@ class Envelope:
     resolution_hz: float
 
 
-def record_envelope(samples: Array, rate_hz: float) -> Envelope:
+def record_envelope(samples: Array, rate_hz: float, edge_share: float = EDGE_SHARE) -> Envelope:
     """Squared envelope of the prewhitened record, whose ends fade before and are cut off after.
 
     A strong line that does not fit a whole number of times into the record leaks into all bins, with phases that follow from one
@@ -42,11 +42,13 @@ def record_envelope(samples: Array, rate_hz: float) -> Envelope:
     samples
         ``[..., n]``, as for ``squared_envelope``; the longer the better: for windows of a few thousand samples, the ends matter less
         than the time.
+    edge_share
+        Share of the record that fades at each end.
     """
     n = samples.shape[-1]
-    faded = detrended(samples) * fading(n, round(EDGE_SHARE * n)).astype(samples.dtype)
+    faded = detrended(samples) * fading(n, round(edge_share * n)).astype(samples.dtype)
     whole = squared_envelope(faded, rate_hz)
-    cut = round(EDGE_SHARE * whole.shape[-1])
+    cut = round(edge_share * whole.shape[-1])
     inner = whole[..., cut : whole.shape[-1] - cut]
     squared: Array = inner / np.maximum(inner.mean(axis=-1, keepdims=True), np.finfo(inner.dtype).tiny)
     return Envelope(squared, rate_hz / n * (whole.shape[-1] / inner.shape[-1]))

@@ -1,7 +1,8 @@
 """What the lines of the velocity spectrum say of the shaft and of what it carries."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +31,19 @@ LOBE = 2
 """Half-width of the Hann window's lobe in lines of the spectrum: no line is narrower."""
 
 BACKGROUND_LINES = 50
+"""To each side: some hundredths of the lines in a record of seconds, over which the noise of a machine is about as high."""
+
+LINE_RATIO = 2.0
+"""6 dB over the background: less is no line, since the sum over a window of noise is up to 4 dB above its median."""
+
+MEDIAN_OF_NOISE = log(2)
+"""Median over mean of the power of noise in a line, which is exponentially distributed."""
 
 _LOOSE_ORDERS = (0.5, 1.5, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
 _SIDEBANDS = (-2, -1, 0, 1, 2)
+
+Lines = Sequence[tuple[int, float]]
+"""Lines of a cause: number and frequency in Hz."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,18 +58,27 @@ class VelocityLines:
         return float(self.power.sum())
 
     def line(self, frequency_hz: float) -> float:
-        """Mean square of the line at ``frequency_hz``."""
-        half = max(LOBE, LINE_WIDTH * frequency_hz / self.resolution_hz)
-        centre = frequency_hz / self.resolution_hz
-        return float(self.power[max(0, round(centre - half)) : round(centre + half) + 1].sum())
+        """Mean square of the line at ``frequency_hz``, over what noise has there."""
+        window = self._window(frequency_hz)
+        return max(0.0, float(window.sum()) - len(window) * self._background(frequency_hz))
 
     def tooth(self, frequency_hz: float) -> Tooth:
-        """The line at ``frequency_hz``: its amplitude in mm/s, and how far that exceeds the background around it."""
+        """The line at ``frequency_hz``, and how far its amplitude exceeds what noise has in as wide a window."""
+        window, background = self._window(frequency_hz), self._background(frequency_hz)
+        in_noise = len(window) * background
+        return Tooth(frequency_hz, float(np.sqrt(window.sum() / in_noise)) if in_noise > 0 else 1.0)
+
+    def _window(self, frequency_hz: float) -> NDArray[np.float64]:
+        centre = frequency_hz / self.resolution_hz
+        half = max(LOBE, LINE_WIDTH * centre)
+        return self.power[max(0, round(centre - half)) : round(centre + half) + 1]
+
+    def _background(self, frequency_hz: float) -> float:
+        """Mean power of noise in a line around ``frequency_hz``, from the median, which single lines do not move."""
         centre = round(frequency_hz / self.resolution_hz)
         around = self.power[max(0, centre - BACKGROUND_LINES) : centre + BACKGROUND_LINES + 1]
-        amplitude = float(np.sqrt(2 * self.line(frequency_hz)))
-        background = float(np.sqrt(2 * (2 * LOBE + 1) * np.median(around))) if len(around) else 0.0
-        return Tooth(frequency_hz, amplitude / background if background > 0 else 1.0)
+        in_band = around[around > 0]
+        return float(np.median(in_band) / MEDIAN_OF_NOISE) if len(in_band) else 0.0
 
 
 def velocity_lines(lines: PowerLines, band: Band) -> VelocityLines:
@@ -73,7 +93,11 @@ def velocity_lines(lines: PowerLines, band: Band) -> VelocityLines:
 
 @dataclass(frozen=True, slots=True)
 class ShaftFinding:
-    """A cause with the share of the velocity's mean square that its lines carry."""
+    """A cause with the share of the velocity's mean square that its lines carry.
+
+    Lines are numbered in multiples of the cause's own frequency: the shaft's, the mesh's (sidebands bear its number), that of the
+    blades, twice the mains'. Looseness counts in halves of the shaft's speed.
+    """
 
     fault: Fault
     share: float
@@ -88,13 +112,8 @@ def shaft_findings(lines: VelocityLines, shaft_hz: float, machine: Machine, dire
     Lines by cause after ISO 13373-1 and 13373-3. One radial channel cannot tell unbalance from misalignment: where 1x leads, the
     finding says both.
     """
-    candidates: dict[Fault, list[float]] = {
-        _cause_of_harmonics(lines, shaft_hz, direction): [order * shaft_hz for order in (1.0, 2.0, 3.0)],
-    }
-    if _is_loose(lines, shaft_hz):
-        candidates = {Fault.LOOSENESS: [order * shaft_hz for order in (1.0, 2.0, *_LOOSE_ORDERS)]}
-    candidates |= {fault: hz for fault, hz in _other_lines(shaft_hz, machine).items() if hz}
-    findings = [_finding(fault, hz, lines) for fault, hz in candidates.items()]
+    of_shaft = _harmonics(lines, shaft_hz, direction)
+    findings = [_finding(fault, found, lines) for fault, found in (of_shaft, *_other_lines(shaft_hz, machine))]
     return sorted(findings, key=lambda finding: -finding.share)
 
 
@@ -105,33 +124,38 @@ def stands_beside_mains(shaft_hz: float, machine: Machine, resolution_hz: float)
     )
 
 
-def _cause_of_harmonics(lines: VelocityLines, shaft_hz: float, direction: Direction) -> Fault:
-    first, second = np.sqrt(lines.line(shaft_hz)), np.sqrt(lines.line(2 * shaft_hz))
-    if direction is Direction.AXIAL or second >= MISALIGNED_RATIO * first:
-        return Fault.MISALIGNMENT
-    return Fault.UNBALANCE_OR_MISALIGNMENT
+def _harmonics(lines: VelocityLines, shaft_hz: float, direction: Direction) -> tuple[Fault, Lines]:
+    """What the lines at the shaft's speed speak of, with those that count for it."""
+    first, second = lines.line(shaft_hz), lines.line(2 * shaft_hz)
+    if _is_loose(lines, shaft_hz, max(first, second)):
+        orders = sorted((1.0, 2.0, *_LOOSE_ORDERS))
+        return Fault.LOOSENESS, [(round(2 * order), order * shaft_hz) for order in orders]
+    is_misaligned = direction is Direction.AXIAL or second >= MISALIGNED_RATIO**2 * first
+    fault = Fault.MISALIGNMENT if is_misaligned else Fault.UNBALANCE_OR_MISALIGNMENT
+    return fault, [(number, number * shaft_hz) for number in (1, 2, 3)]
 
 
-def _is_loose(lines: VelocityLines, shaft_hz: float) -> bool:
-    leading = max(lines.line(shaft_hz), lines.line(2 * shaft_hz))
-    powers = [lines.line(order * shaft_hz) for order in _LOOSE_ORDERS]
-    return sum(power >= HARMONIC_SHARE**2 * leading for power in powers) >= LOOSE_HARMONICS
+def _is_loose(lines: VelocityLines, shaft_hz: float, leading: float) -> bool:
+    counting = [
+        order
+        for order in _LOOSE_ORDERS
+        if lines.line(order * shaft_hz) >= HARMONIC_SHARE**2 * leading
+        and lines.tooth(order * shaft_hz).ratio >= LINE_RATIO
+    ]
+    return len(counting) >= LOOSE_HARMONICS
 
 
-def _other_lines(shaft_hz: float, machine: Machine) -> Mapping[Fault, list[float]]:
-    mesh = [(teeth * h + side) * shaft_hz for teeth in machine.teeth for h in (1, 2) for side in _SIDEBANDS]
-    blades = [machine.blades * h * shaft_hz for h in (1, 2)] if machine.blades else []
-    return {
-        Fault.GEAR: mesh,
-        Fault.BLADE_PASS: blades,
-        Fault.ELECTRICAL: [2 * machine.line_hz] if machine.line_hz else [],
-    }
+def _other_lines(shaft_hz: float, machine: Machine) -> Iterator[tuple[Fault, Lines]]:
+    if machine.teeth:
+        mesh = [(h, (teeth * h + side) * shaft_hz) for teeth in machine.teeth for h in (1, 2) for side in _SIDEBANDS]
+        yield Fault.GEAR, mesh
+    if machine.blades:
+        yield Fault.BLADE_PASS, [(h, machine.blades * h * shaft_hz) for h in (1, 2)]
+    if machine.line_hz:
+        yield Fault.ELECTRICAL, [(1, 2 * machine.line_hz)]
 
 
-def _finding(fault: Fault, frequencies_hz: Iterable[float], lines: VelocityLines) -> ShaftFinding:
-    found = list(frequencies_hz)
+def _finding(fault: Fault, found: Lines, lines: VelocityLines) -> ShaftFinding:
     total = lines.total()
-    share = sum(lines.line(hz) for hz in found) / total if total > 0 else 0.0
-    return ShaftFinding(
-        fault, min(1.0, share), tuple((number, lines.tooth(hz)) for number, hz in enumerate(found, start=1))
-    )
+    share = sum(lines.line(hz) for _, hz in found) / total if total > 0 else 0.0
+    return ShaftFinding(fault, min(1.0, share), tuple((number, lines.tooth(hz)) for number, hz in found))

@@ -12,6 +12,8 @@
     the same for damaged cages, which need three times as long a record;
 ``--null``
     how often the p-value of a fault-free record falls below 0.05;
+``--mesh``
+    how each share of fading ends copes with a strong gear mesh;
 ``--table``
     simulates ``models/vibration/comb_null.npz`` again, says whether it is as shipped, and writes it where it is not;
 ``--mfpt``
@@ -37,16 +39,22 @@ import numpy as np
 
 from andon.datasets.synthetic.bearings.draws import random_machine, random_scenario
 from andon.datasets.synthetic.bearings.generator import generate
-from andon.datasets.synthetic.bearings.scenario import SHAFT_FAULTS, Scenario, SyntheticRecord
+from andon.datasets.synthetic.bearings.scenario import SHAFT_FAULTS, Gear, Scenario, SyntheticRecord
 from andon.datasets.vibration.mfpt import open_mfpt
 from andon.models.types.vibration import Bearing, Diagnosis, Fault, Machine, MachineClass, Signal
 from andon.models.types.vision import Split
 from andon.models.vibration import comb_null
-from andon.models.vibration.bearing_faults import MAINS_HZ, SIGNIFICANCE, fault_fundamentals, unexplained
-from andon.models.vibration.comb import Search, Spectrum, best_comb
+from andon.models.vibration.bearing_faults import (
+    MAINS_HZ,
+    SIGNIFICANCE,
+    fault_fundamentals,
+    impulsive_from,
+    unexplained,
+)
+from andon.models.vibration.comb import SEARCH, Search, best_comb
 from andon.models.vibration.comb_null import N_DRAWS, PERIODS, TABLE, CombNull, encode, tabulate
 from andon.models.vibration.diagnosis import PhysicsDiagnoser
-from andon.models.vibration.envelope import modulation_spectrum, record_envelope
+from andon.models.vibration.envelope import Envelope, ics2, modulation_spectrum, record_envelope
 
 PROCESSES = 2
 CHOOSING, REPORTED = 1, 2
@@ -72,6 +80,12 @@ SEARCH_SEEDS = 40
 SEARCH_DRAWS = 1000
 SEARCH_PERIODS = np.geomspace(50, 3200, 7)
 
+EDGE_SHARES = (0.0, 0.005, 0.01, 0.02)
+MESH_RATIOS = (0.0, 3.0, 30.0, 300.0)
+"""Amplitude of a gear's mesh over the RMS of the noise: a quiet gear, a common one, a loud one, and one that fills the range."""
+MESH_SEEDS = 20
+MESH_SNR_DB = -6.0
+
 NULL_RECORDS = 2000
 OUTCOMES = ("right", "wrong", "unknown", "faint", "none", "too short")
 BOTH = (Fault.UNBALANCE, Fault.MISALIGNMENT)
@@ -90,6 +104,7 @@ class Case:
     duration_s: float = DURATION_S
     snr_db: float | None = None
     severity_mm_s: float | None = None
+    mesh_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +132,12 @@ def drawn(case: Case) -> Scenario:
     """Draw the machine of a case, and damage it."""
     rng = np.random.default_rng([case.stream, case.seed, list(Fault).index(case.fault)])
     scenario = random_machine(rng) if case.fault is Fault.NONE else random_scenario(rng, case.fault)
-    fixed = {"snr_db": case.snr_db, "severity_mm_s": case.severity_mm_s}
     return replace(
-        scenario, duration_s=case.duration_s, **{name: value for name, value in fixed.items() if value is not None}
+        scenario,
+        duration_s=case.duration_s,
+        snr_db=scenario.snr_db if case.snr_db is None else case.snr_db,
+        severity_mm_s=scenario.severity_mm_s if case.severity_mm_s is None else case.severity_mm_s,
+        gears=scenario.gears if case.mesh_ratio is None else (Gear(31, case.mesh_ratio * scenario.noise_g),),
     )
 
 
@@ -178,6 +196,29 @@ def print_search() -> None:
         f"named of {len(cases)} ({SEARCH_SEEDS} seeds x {len(RACES)} faults, {DURATION_S:g} s), by harmonics and jitter\n"
     )
     print_table(("harmonics", *map(str, JITTERS)), [(n, *row) for n, row in zip(HARMONICS, rows, strict=True)])
+
+
+def print_mesh() -> None:
+    """Print how many healthy machines are impulsive and how many faults are named beside a gear mesh, by the share that fades."""
+    cases = [
+        replace(Case(CHOOSING, seed, fault), mesh_ratio=ratio)
+        for ratio in MESH_RATIOS
+        for fault in (Fault.NONE, *RACES)
+        for seed in range(MESH_SEEDS)
+    ]
+    seen = np.array(list(mapped(_beside_mesh, cases, "mesh")))
+    by_ratio = seen.reshape(len(MESH_RATIOS), 1 + len(RACES), MESH_SEEDS, len(EDGE_SHARES), 2)
+    impulsive, named = by_ratio[:, 0, :, :, 0].sum(axis=1), by_ratio[:, 1:, :, :, 1].sum(axis=(1, 2))
+    print(
+        f"of {MESH_SEEDS} healthy machines impulsive, of {MESH_SEEDS * len(RACES)} faults named ({MESH_SNR_DB:g} dB)\n"
+    )
+    print_table(
+        ("share that fades", *(f"mesh {ratio:g} x noise" for ratio in MESH_RATIOS)),
+        [
+            (share, *(f"{impulsive[row, column]}, {named[row, column]}" for row in range(len(MESH_RATIOS))))
+            for column, share in enumerate(EDGE_SHARES)
+        ],
+    )
 
 
 def print_sweep() -> None:
@@ -325,32 +366,41 @@ def _small_null(search: Search) -> CombNull:
 def _found_by(searches: Sequence[Search], nulls: Sequence[CombNull], case: Case) -> list[bool]:
     scenario = drawn(case)
     signal = _record(case, scenario).signal
-    spectrum, shaft_hz = _spectrum(signal), (signal.rpm or 0.0) / 60
+    envelope = record_envelope(signal.samples, signal.rate_hz)
     return [
-        _names(spectrum, shaft_hz, scenario, search, null) is case.fault
+        _named(envelope, signal, scenario, search, null) is case.fault
         for search, null in zip(searches, nulls, strict=True)
     ]
 
 
-def _spectrum(signal: Signal) -> Spectrum:
-    envelope = record_envelope(signal.samples, signal.rate_hz)
-    modulations = modulation_spectrum(envelope.squared)
-    return unexplained(modulations, envelope.resolution_hz, (signal.rpm or 0.0) / 60, MAINS_HZ)
+def _beside_mesh(case: Case) -> list[tuple[bool, bool]]:
+    """For each share that fades, whether the record is impulsive, and whether its fault is named."""
+    scenario = replace(drawn(case), snr_db=MESH_SNR_DB)
+    signal = _record(case, scenario).signal
+    envelopes = [record_envelope(signal.samples, signal.rate_hz, share) for share in EDGE_SHARES]
+    return [
+        (
+            bool(ics2(each.squared) > impulsive_from(len(each.squared))),
+            _named(each, signal, scenario, SEARCH, comb_null.comb_null()) is case.fault,
+        )
+        for each in envelopes
+    ]
 
 
-def _names(
-    spectrum: Spectrum, resolution_hz: float, shaft_hz: float, scenario: Scenario, search: Search, null: CombNull
-) -> Fault | None:
+def _named(envelope: Envelope, signal: Signal, scenario: Scenario, search: Search, null: CombNull) -> Fault | None:
     """The fault with the highest excess, where noise seldom has it: the comb alone, without decoys and impulsiveness."""
-    fundamentals = fault_fundamentals(scenario.orders)
-    combs = {fault: best_comb(spectrum, resolution_hz, fundamentals[fault] * shaft_hz, search) for fault in RACES}
-    best = max(RACES, key=lambda fault: null.excess(combs[fault].score, combs[fault].periods))
+    shaft_hz, resolution_hz = (signal.rpm or 0.0) / 60, envelope.resolution_hz
+    left = unexplained(modulation_spectrum(envelope.squared), resolution_hz, shaft_hz, MAINS_HZ)
+    orders = fault_fundamentals(scenario.orders)
+    combs = {fault: best_comb(left, resolution_hz, orders[fault] * shaft_hz, search) for fault in RACES}
+    best = max(combs, key=lambda fault: null.excess(combs[fault].score, combs[fault].periods))
     p_value = min(null.p_value(comb.score, comb.periods) for comb in combs.values())
-    return best if 1 - (1 - p_value) ** len(RACES) < SIGNIFICANCE else None
+    return best if 1 - (1 - p_value) ** len(combs) < SIGNIFICANCE else None
 
 
 PARTS: Mapping[str, Callable[[], None]] = {
     "--search": print_search,
+    "--mesh": print_mesh,
     "--sweep": print_sweep,
     "--set": print_set,
     "--cage": print_cage,

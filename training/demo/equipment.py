@@ -21,10 +21,10 @@ from andon.models.bundle.runtime import make_health_model
 from andon.models.bundle.storage import write_bundle
 from andon.models.command.console import Console
 from andon.models.command.options import DATA_FOLDER
-from andon.models.types.vibration import HEALTHY, Fault, Machine
 from andon.models.monitoring.watch import watched_name
+from andon.models.types.vibration import HEALTHY, Fault, Machine
 from andon.training.demo.service import Service, monitor_station
-from andon.training.pipelines.equipment import TrainedHealth, train_health
+from andon.training.pipelines.equipment import AlertWishes, TrainedHealth, train_health
 from andon.training.tracking.registry import promote, push
 from andon.training.tracking.runs import TrainingRecord, log_training
 from andon.training.tracking.store import default_store
@@ -34,7 +34,6 @@ RATE_HZ = 48_828.0
 """The lower of the set's two rates: its healthy records are faster than most of the others."""
 
 INTERVAL_S = 600.0
-PERSISTENCE_MIN = 30.0
 SENSOR = "bearing"
 RIGS: Mapping[str, Fault] = {"rig A": Fault.INNER_RACE, "rig B": Fault.OUTER_RACE}
 """The set has one rig and two damaged bearings: the demo lets each of them fail on a machine of its own."""
@@ -62,7 +61,12 @@ def prepare(home: Path, console: Console) -> Prepared:
     paths = _by_label(record_paths(folder))
     with console.progress() as progress:
         wishes = Wishes(rate_hz=RATE_HZ)
-        trained = train_health(_for_rigs(open_health_data(NAME, wishes, 0, home / DATA_FOLDER, progress)), 0, progress)
+        trained = train_health(
+            _for_rigs(open_health_data(NAME, wishes, 0, home / DATA_FOLDER, progress)),
+            AlertWishes(interval_s=INTERVAL_S),
+            0,
+            progress,
+        )
         bundle = home / "demo" / NAME
         write_bundle(trained.bundle, bundle)
         store = default_store(home, os.environ)
@@ -77,7 +81,7 @@ def show(service: Service, prepared: Prepared, out: Path, console: Console) -> N
     """Let each rig live through its records, then ask the service about all of them."""
     model = make_health_model(prepared.trained.bundle)
     reporter = Reporter(console, Album(out, console.catalogue))
-    policy = policy_for(INTERVAL_S, PERSISTENCE_MIN)
+    policy = policy_for(prepared.trained.bundle.manifest.alerts, INTERVAL_S)
     for rig, fault in RIGS.items():
         paths = [*prepared.paths[HEALTHY], *prepared.paths[fault]]
         console.say("demo.replaying", rig=rig, n=len(paths), healthy=len(prepared.paths[HEALTHY]))

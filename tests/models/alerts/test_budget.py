@@ -106,7 +106,7 @@ def test_one_alarm_that_never_ends_is_not_taken_for_few() -> None:
     times_s = np.arange(steps, dtype=np.float64) * 3600.0
     bursts = np.zeros(steps)
     bursts[200:360] = 1.5
-    bursts[0] = 1.9
+    bursts[0:200:10] = 1.9
     for start in range(200, 360, 10):
         bursts[start : start + 5] = 2.0
     episodes = [Episode("bad", times_s, bursts), *(Episode(f"m{n}", times_s, np.zeros(steps)) for n in range(59))]

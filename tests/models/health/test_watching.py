@@ -53,6 +53,17 @@ def test_the_conformal_threshold_alone_absorbs_a_step() -> None:
     assert share(seen[200:], "by_conformal") < 0.05 < share(seen[200:], "by_cusum")
 
 
+def test_the_threshold_is_taken_from_the_latest_scores_outside_alarms_of_the_cusum() -> None:
+    model = fitted()
+    calm, seen = observe_all(model, START, machine_rows(30, 1))
+    assert calm.watches["running"].recent[-30:].tolist() == [each.score for each in seen]
+    assert len(calm.watches["running"].recent) == 400
+    alarmed, seen = observe_all(model, calm, machine_rows(100, 2, LEAK))
+    before = sum(not each.by_cusum for each in seen)
+    assert before < 15
+    assert alarmed.watches["running"].recent[-before - 1] == calm.watches["running"].recent[-1]
+
+
 def test_the_measure_that_moved_is_the_first_named_and_the_parts_add_up() -> None:
     for each in judge(fitted(), machine_rows(50, 2, LEAK))[10:]:
         assert each.contributions is not None

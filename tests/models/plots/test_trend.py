@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
@@ -50,7 +51,7 @@ def shades(axes: Axes) -> list[tuple[str, float, float]]:
     boxes = [(str(patch.get_label()), patch.get_window_extent()) for patch in axes.patches]
     inverse = axes.transData.inverted()
     return [
-        (label, *(round(24 * (inverse.transform((x, 0))[0] - begin), 3) for x in (box.x0, box.x1)))  # type: ignore[misc]
+        (label, *(round(24 * (inverse.transform((x, 0))[0] - begin), 3) for x in (box.x0, box.x1)))
         for label, box in boxes
     ]
 
@@ -72,7 +73,8 @@ def test_the_line_is_broken_where_data_are_missing(english: Lettering) -> None:
 
 def test_a_point_without_neighbours_is_a_dot(english: Lettering) -> None:
     axes = drawn(english, values=[1, 2, np.nan, 4, np.nan, 6])
-    assert np.flatnonzero(line(axes, "value").get_markevery()).tolist() == [3, 5]
+    marked = line(axes, "value").get_markevery()
+    assert np.flatnonzero(np.asarray(marked)).tolist() == [3, 5]
 
 
 def test_nothing_is_inserted_without_a_gap() -> None:
@@ -132,13 +134,14 @@ def test_nothing_measured_is_still_a_picture(letters: Lettering, n: int) -> None
 
 def test_both_languages_show_every_character(letters: Lettering) -> None:
     events = [TrendEvent(START, kind) for kind in AlertEvent]
-    axes = drawn(letters, states=[*SHADES, "running", "running"], events=events, name="score " * 60)
-    axes.figure.draw_without_rendering()
-    assert len(axes.figure.legends[0].get_texts()) == 2 + len(SHADES) + len(AlertEvent)
+    figure = drawn(letters, states=[*SHADES, "running", "running"], events=events, name="score " * 60).figure
+    assert isinstance(figure, Figure)
+    figure.draw_without_rendering()
+    assert len(figure.legends[0].get_texts()) == 2 + len(SHADES) + len(AlertEvent)
 
 
 def test_equal_trends_give_equal_pictures() -> None:
-    arguments = (hours(0, 1), [1.0, 2.0], [3.0, 3.0], ["running"] * 2, [], "score", catalogue("en"))
+    arguments: Any = (hours(0, 1), [1.0, 2.0], [3.0, 3.0], ["running"] * 2, [], "score", catalogue("en"))
     first, second = (trend_plot(*arguments) for _ in range(2))
     assert first == second
     assert Image.open(BytesIO(first)).size == (round(WIDTH_IN * DPI), round(HEIGHT_IN * DPI))

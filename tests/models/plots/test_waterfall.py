@@ -41,12 +41,12 @@ def image(figure: Figure) -> QuadMesh:
 def test_a_level_stands_at_its_time_and_frequency_in_db(english: Lettering) -> None:
     amplitudes = np.full((3, 4), 0.01)
     amplitudes[1, 2], amplitudes[2, 3], amplitudes[0, 0] = 10.0, 1.0, 0.0
-    mesh = image(waterfall_figure(hours(0, 1, 2), np.arange(4) * 5.0, amplitudes, "spectra", english))
+    mesh = image(waterfall_figure(hours(0, 1, 2), 5 * np.arange(4.0), amplitudes, "spectra", english))
     level = np.asarray(mesh.get_array())
     assert level[1, 2] == 0
     assert level[2, 3] == pytest.approx(-20)
     assert level[0, 0] == -RANGE_DB
-    corners = mesh.get_coordinates()
+    corners = np.asarray(mesh.get_coordinates())
     assert corners[1, 2].tolist() == [10.0, days_of(hours(1))[0]]
     assert corners[-1, -1].tolist() == [20.0, pytest.approx(days_of(hours(3))[0])]
 
@@ -76,7 +76,7 @@ def test_a_lone_line_shows_among_many(english: Lettering) -> None:
     n, m = 3 * MAX_ROWS + 1, 5 * MAX_COLUMNS + 3
     amplitudes = np.full((n, m), 1e-3)
     amplitudes[777, 1234] = 1.0
-    figure = waterfall_figure(hours(*range(n)), np.arange(m) * 0.5, amplitudes, "spectra", english)
+    figure = waterfall_figure(hours(*range(n)), 0.5 * np.arange(float(m)), amplitudes, "spectra", english)
     picture = np.asarray(Image.open(BytesIO(png(figure))).convert("RGB")).astype(int)
     inside = figure.axes[0].get_window_extent()
     x, y = figure.axes[0].transData.transform((617.0, days_of(hours(777))[0]))
@@ -89,7 +89,7 @@ def test_a_lone_line_shows_among_many(english: Lettering) -> None:
 
 @pytest.mark.parametrize("value", [0.0, np.nan])
 def test_nothing_measured_is_still_a_picture(letters: Lettering, value: float) -> None:
-    assert png(waterfall_figure(hours(0), np.arange(4) * 1.0, np.full((1, 4), value), "spectra", letters))
+    assert png(waterfall_figure(hours(0), np.arange(4.0), np.full((1, 4), value), "spectra", letters))
 
 
 def test_equal_spectra_give_equal_pictures() -> None:
