@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
@@ -51,6 +51,9 @@ def monitor(parser: argparse.ArgumentParser, text: Catalogue) -> None:
     )
     parser.add_argument("--persistence", type=positive, metavar="MIN", help=text.text("help.monitor_persistence"))
     parser.add_argument("--state", type=Path, metavar="FILE", help=text.text("help.monitor_state"))
+    parser.add_argument(
+        "--accept", action="append", default=[], metavar="ASSET", help=text.text("help.monitor_accept")
+    )
     parser.add_argument("--plots", type=Path, metavar="DIR", help=text.text("help.monitor_plots"))
 
 
@@ -66,7 +69,7 @@ def _monitor(arguments: argparse.Namespace, console: Console) -> int:
         _check_source(model, arguments.source)
         records = _records(arguments.source, home, timedelta(seconds=arguments.interval), reporter)
         machines = cache(partial(known_machine, AssetRegister(home / FOLDER)))
-        monitor_records(model, records, machines, policy, reporter, arguments.state)
+        monitor_records(model, records, machines, policy, reporter, arguments.state, arguments.accept)
     reporter.finish()
     return BAD_INPUT if reporter.unread else DONE
 
@@ -152,6 +155,7 @@ def monitor_records(
     policy: AlertPolicy,
     reporter: Reporter,
     kept: Path | None = None,
+    accepted: Collection[str] = (),
 ) -> None:
     """Stream records through the checks and the rules.
 
@@ -159,6 +163,8 @@ def monitor_records(
     ----------
     kept
         A file that keeps what is remembered between two runs.
+    accepted
+        Assets of which what they did last is to be taken for normal: they were repaired, or are meant to run so.
     """
     samples = shortest_samples(records.paths, records.hints)
     if samples is None:
@@ -167,7 +173,7 @@ def monitor_records(
         return
     options = _options(records, samples)
     remembered = recall(kept) if kept and kept.exists() else Remembered()
-    memory = HealthMemory(model, remembered.health())
+    memory = HealthMemory(model, remembered.health(accepted))
     tell = reporter.album.keep if reporter.album else lambda *_: None
     watch = ConditionWatch(model, machines, memory, tell, os.cpu_count() or 1)
     engine = StreamEngine(watch, policy, options)

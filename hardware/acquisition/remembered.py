@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from andon.models.health.state import HealthState, dump_state, load_state
+from andon.models.health.watching import accept
 from andon.models.stream.windows import EngineState
 from andon.models.types.errors import DataError, ResourceError
 
@@ -29,9 +30,10 @@ class Remembered:
         """Bring states to what is kept."""
         return cls(SCHEMA_VERSION, engine, tuple(dump_state(state) for state in health))
 
-    def health(self) -> list[HealthState]:
-        """The health of each machine."""
-        return [load_state(plain) for plain in self.watched]
+    def health(self, accepted: Collection[str] = ()) -> list[HealthState]:
+        """The health of each sensor; what those of the assets ``accepted`` did last is taken for normal."""
+        states = [load_state(plain) for plain in self.watched]
+        return [accept(state) if state.asset.split("/")[0] in accepted else state for state in states]
 
 
 def recall(path: Path) -> Remembered:

@@ -11,7 +11,7 @@ from andon.models.health.operating import Row
 from andon.models.health.settings import FeatureContract
 from andon.models.types.vibration import Unit
 from andon.models.vibration.indicators import window_indicators
-from andon.models.vibration.units import to_working_unit
+from andon.models.vibration.units import Quantity, quantity_of, to_working_unit
 
 RATE_TOLERANCE = 0.001
 """Rates that differ by less are one rate: quartz clocks are a hundred times better, and labels are rounded."""
@@ -35,8 +35,8 @@ positive and skewed, so their logarithms are compared."""
 
 def can_measure(contract: FeatureContract, rate_hz: float, n_samples: int) -> bool:
     """Whether a snapshot is fast and long enough for one row."""
-    wanted_hz, window = contract.rate_hz or rate_hz, contract.window or n_samples
-    return rate_hz >= wanted_hz * (1 - RATE_TOLERANCE) and n_samples * wanted_hz / rate_hz >= window
+    ratio = _ratio(rate_hz, contract)
+    return ratio <= 1 and n_samples * ratio >= (contract.window or 1)
 
 
 def feature_rows(
@@ -47,17 +47,18 @@ def feature_rows(
     Parameters
     ----------
     samples
-        ``[b, n]``, acceleration in ``unit``. A higher rate than the contract's is brought down to it first: indicators of one rate
-        say nothing of another.
+        ``[b, n]``, in ``unit``. A higher rate than the contract's is brought down to it first: indicators of one rate say nothing
+        of another.
 
     Returns
     -------
     list of list
-        ``b`` lists of rows, each a mapping from the contract's names to values; empty lists where ``can_measure`` is false.
+        ``b`` lists of rows, each a mapping from the contract's names to values; empty lists where ``can_measure`` is false, or
+        where the samples are no acceleration: the indicators are those of acceleration.
     """
-    if not can_measure(contract, rate_hz, samples.shape[1]):
+    if quantity_of(unit) is not Quantity.ACCELERATION or not can_measure(contract, rate_hz, samples.shape[1]):
         return [[] for _ in samples]
-    at_rate = _at_rate(to_working_unit(samples, unit), rate_hz, contract.rate_hz or rate_hz)
+    at_rate = _resampled(to_working_unit(samples, unit), _ratio(rate_hz, contract))
     window = contract.window or at_rate.shape[1]
     n_windows = at_rate.shape[1] // window
     windows = at_rate[:, : n_windows * window].reshape(len(samples), n_windows, window).astype(np.float32)
@@ -70,9 +71,14 @@ def _row(names: Iterable[str], values: Iterable[float]) -> Row:
     return dict(zip(names, values, strict=True))
 
 
-def _at_rate(samples: NDArray[np.float64], rate_hz: float, wanted_hz: float) -> NDArray[np.float64]:
-    if abs(rate_hz / wanted_hz - 1) < RATE_TOLERANCE:
+def _ratio(rate_hz: float, contract: FeatureContract) -> Fraction:
+    """How many samples at the contract's rate stand for one at ``rate_hz``."""
+    ratio = (contract.rate_hz or rate_hz) / rate_hz
+    return Fraction(1) if abs(ratio - 1) <= RATE_TOLERANCE else Fraction(ratio).limit_denominator(MAX_RATIO)
+
+
+def _resampled(samples: NDArray[np.float64], ratio: Fraction) -> NDArray[np.float64]:
+    if ratio == 1:
         return samples
-    ratio = Fraction(wanted_hz / rate_hz).limit_denominator(MAX_RATIO)
     resampled: NDArray[np.float64] = resample_poly(samples, ratio.numerator, ratio.denominator, axis=1)
     return resampled

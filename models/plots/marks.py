@@ -176,7 +176,7 @@ def _write(axes: Axes, text: str, place: tuple[float, float], lettering: Letteri
         family=list(lettering.fonts),
         color=INK,
         bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
-        zorder=5,
+        zorder=3.5,
     )
 
 

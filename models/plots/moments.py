@@ -28,8 +28,9 @@ def days_of(times: Sequence[datetime]) -> Days:
 
 
 def usual_step(days: Days) -> float:
-    """Median distance of two moments in days."""
-    return float(np.median(np.diff(days))) if len(days) > 1 else LONE_STEP_DAYS
+    """Median distance of two moments in days, those at the same time left out."""
+    steps = np.diff(days)
+    return float(np.median(steps[steps > 0])) if (steps > 0).any() else LONE_STEP_DAYS
 
 
 def breaks(days: Days) -> NDArray[np.intp]:

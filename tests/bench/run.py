@@ -7,6 +7,7 @@ import tempfile
 from tests.bench import (
     bench_accuracy,
     bench_memory,
+    bench_monitoring,
     bench_serving,
     bench_signal_graph,
     bench_stream,
@@ -19,6 +20,7 @@ BENCHES = {
     "vision": bench_vision.main,
     "vibration": bench_vibration.main,
     "memory": bench_memory.main,
+    "monitoring": bench_monitoring.main,
     "serving": bench_serving.main,
     "stream": bench_stream.main,
     "signal_graph": bench_signal_graph.main,

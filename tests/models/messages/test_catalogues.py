@@ -11,7 +11,7 @@ from string import Formatter
 
 import pytest
 
-from andon.datasets.figures import PLAIN, WITH_INTERVAL
+from andon.datasets.figures import DETECTION, PLAIN, WITH_INTERVAL
 from andon.models.command.main import GROUP
 from andon.models.messages import catalogue as messages
 from andon.models.messages.catalogue import LANGUAGES, catalogue
@@ -57,7 +57,7 @@ def built_codes() -> dict[str, set[str]]:
 
     - ``help.{}`` is the name of a command, or a command and one of its actions. The actions of a command are words in
       the module that defines it.
-    - ``demo.{}`` is a column of the demo's table, or one of its two shares.
+    - ``demo.{}`` is a column of the demo's table of parts or of records, or one of its two shares.
     - ``evaluate.{}`` is a figure, or a column of the tables of figures.
     - ``tracking.{}`` is an axis, the line or a group of parts in the histogram of scores.
     - ``inspect.{}`` is the measure of the gate that asks for another picture.
@@ -72,8 +72,9 @@ def built_codes() -> dict[str, set[str]]:
         "help.{}_example": {f"help.{name}_example" for name in commands | with_action} & texts,
         "help.{}_{}_example": {f"help.{name}_example" for name in with_action} & texts,
         "demo.{}": {f"demo.{name}" for name in ("part", "truth", "verdict", "score", "inside", "round_trip")}
+        | {f"demo.{name}" for name in ("record", "diagnosis", "p_value", "severity")}
         | {"demo.overkill", "demo.escape"},
-        "evaluate.{}": {f"evaluate.{name}" for name in (*WITH_INTERVAL, *PLAIN)}
+        "evaluate.{}": {f"evaluate.{name}" for name in (*WITH_INTERVAL, *PLAIN, *DETECTION)}
         | {f"evaluate.{name}" for name in ("figure", "value", "interval", "type", "n")},
         "tracking.{}": {f"tracking.{name}" for name in ("score", "parts", "threshold")}
         | {f"tracking.{name}" for name in ("calibration_good", "test_good", "test_bad")},

