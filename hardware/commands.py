@@ -12,10 +12,12 @@ from typing import Any
 from andon.datasets.assets.known import known_machine
 from andon.datasets.assets.register import FOLDER, AssetRegister
 from andon.datasets.health.sources import SKAB
+from andon.datasets.vibration import mfpt
 from andon.datasets.vibration.folders import record_paths
+from andon.datasets.vibration.records import SUFFIXES
 from andon.datasets.vibration.skab import FIT_ROWS, SkabRun, skab_runs
 from andon.hardware.acquisition.pictures import Album
-from andon.hardware.acquisition.record_folder import RecordFiles, shortest_samples
+from andon.hardware.acquisition.record_folder import Length, RecordFiles, shortest_record
 from andon.hardware.acquisition.remembered import Remembered, recall, remember
 from andon.models.alerts.budget import MONTH_S, poisson_upper_bound
 from andon.models.alerts.card import alert_document, alert_text
@@ -51,9 +53,7 @@ def monitor(parser: argparse.ArgumentParser, text: Catalogue) -> None:
     )
     parser.add_argument("--persistence", type=positive, metavar="MIN", help=text.text("help.monitor_persistence"))
     parser.add_argument("--state", type=Path, metavar="FILE", help=text.text("help.monitor_state"))
-    parser.add_argument(
-        "--accept", action="append", default=[], metavar="ASSET", help=text.text("help.monitor_accept")
-    )
+    parser.add_argument("--accept", action="append", default=[], metavar="ASSET", help=text.text("help.monitor_accept"))
     parser.add_argument("--plots", type=Path, metavar="DIR", help=text.text("help.monitor_plots"))
 
 
@@ -166,13 +166,14 @@ def monitor_records(
     accepted
         Assets of which what they did last is to be taken for normal: they were repaired, or are meant to run so.
     """
-    samples = shortest_samples(records.paths, records.hints)
-    if samples is None:
+    shortest = shortest_record(records.paths, records.hints)
+    if shortest is None:
         # Reading them tells what is wrong with each.
         list(records.blocks())
         return
-    options = _options(records, samples)
+    options = _options(shortest)
     remembered = recall(kept) if kept and kept.exists() else Remembered()
+    records = replace(records, start=remembered.next_time(records.interval) or records.start)
     memory = HealthMemory(model, remembered.health(accepted))
     tell = reporter.album.keep if reporter.album else lambda *_: None
     watch = ConditionWatch(model, machines, memory, tell, os.cpu_count() or 1)
@@ -185,21 +186,18 @@ def monitor_records(
         remember(Remembered.of(state, memory.states), kept)
 
 
-def _options(records: RecordFiles, shortest: int) -> StreamOptions:
+def _options(shortest: Length) -> StreamOptions:
     """A snapshot is as long as the shortest record, so that each gives one at least."""
-    first = next(records.blocks(), None)
-    rate_hz = first.rate_hz if first else 1.0
-    window = min(shortest, int(MAX_DURATION_S * rate_hz))
+    window = min(shortest.samples, int(MAX_DURATION_S * shortest.rate_hz))
     return StreamOptions(window=window, hop=window, max_samples=max(StreamOptions().max_samples, 4 * window), batch=1)
 
 
 def _records(source: str, home: Path, interval: timedelta, reporter: Reporter) -> RecordFiles:
-    folder = home / DATA_FOLDER / source
-    path = folder if source == "mfpt" and folder.is_dir() else Path(source)
+    path = mfpt.fetched(home / DATA_FOLDER) if source == mfpt.PROVENANCE.name else Path(source)
     paths = record_paths(path)
     if not paths:
-        raise DataError("record.no_record", source, suffixes="")
-    return RecordFiles(paths, interval, reporter.unreadable, path.name)
+        raise DataError("record.no_record", source, suffixes=" ".join(sorted(SUFFIXES)))
+    return RecordFiles(paths, interval, reporter.unreadable, path.resolve().name)
 
 
 def _check_source(model: HealthModel, source: str) -> None:

@@ -13,6 +13,7 @@ from andon.datasets.synthetic.bearings.generator import generate
 from andon.datasets.synthetic.bearings.scenario import Scenario
 from andon.models.bundle.bundle import HealthBundle
 from andon.models.bundle.health_teaching import HealthLesson, teach_health
+from andon.models.health.operating import Row
 from andon.models.health.settings import SNAPSHOTS, FeatureContract, Source, Transform
 from andon.models.monitoring.features import DEFAULT_FEATURES, feature_rows
 from andon.models.monitoring.watch import watched_name
@@ -23,7 +24,7 @@ RATE_HZ = 25_600.0
 PLACE = "drive end"
 ASSETS = ("motor 1", "电机 2")
 WINDOW = 1024
-HEALTHY = Scenario(duration_s=1.0, shaft_mm_s=(0.9, 0.3))
+HEALTHY = Scenario(duration_s=2.0, shaft_mm_s=(0.9, 0.3))
 CONTRACT = FeatureContract(
     Source.INDICATORS, DEFAULT_FEATURES, (Transform.LOG,) * len(DEFAULT_FEATURES), WINDOW, RATE_HZ
 )
@@ -37,12 +38,12 @@ CARD = DataCard(
     checksum=sha256(b"two motors").hexdigest(),
     grade="public",
     split="each motor is its own unit",
-    counts={"train/none": 20},
+    counts={"train/none": 10},
 )
 
 
 def motor_signal(turn: int, asset: str = ASSETS[0], snr_db: float | None = None) -> Signal:
-    """A second of a motor's vibration, taken ``turn`` hours after the start; a fault of the outer race where ``snr_db`` says."""
+    """Two seconds of a motor's vibration, taken ``turn`` hours after the start; a fault of the outer race where ``snr_db`` says."""
     scenario = HEALTHY if snr_db is None else replace(HEALTHY, fault=Fault.OUTER_RACE, snr_db=snr_db)
     signal = generate(scenario, 1000 * ASSETS.index(asset) + turn).signal
     return replace(signal, asset=asset, sensor=PLACE, time=START + turn * HOUR)
@@ -58,18 +59,18 @@ def classed_motor(asset: str) -> Machine:
     return replace(motor(asset), machine_class=MachineClass("iso10816-3", "2", "rigid"))
 
 
-def taught_motors(n_records: int = 10) -> HealthBundle:
-    """A model of both motors, from 25 rows of each record."""
+def taught_motors(n_records: int = 5) -> HealthBundle:
+    """A model of both motors, from 50 rows of each record."""
     rows = {watched_name(asset, PLACE): motor_rows(asset, range(500, 500 + n_records)) for asset in ASSETS}
     return teach_health(HealthLesson(rows, CONTRACT, SNAPSHOTS, CARD))[0]
 
 
-def motor_rows(asset: str, turns: Sequence[int]) -> list[dict[str, float | None]]:
+def motor_rows(asset: str, turns: Sequence[int]) -> list[Row]:
     """Rows of healthy records."""
     signals = [motor_signal(turn, asset) for turn in turns]
     stacked = np.stack([signal.samples for signal in signals])
     measured = feature_rows(stacked, RATE_HZ, signals[0].unit, HEALTHY.rpm, CONTRACT)
-    return [dict(row) for rows in measured for row in rows]
+    return [row for rows in measured for row in rows]
 
 
 def write_record(folder: Path, name: str, signal: Signal, **said: object) -> Path:

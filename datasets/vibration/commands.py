@@ -11,7 +11,7 @@ from andon.datasets.assets.register import FOLDER, AssetRegister
 from andon.datasets.vibration.folders import record_paths
 from andon.datasets.vibration.hints import RecordHints
 from andon.datasets.vibration.records import read_blocks
-from andon.models.alerts.card import FAULT_CODES, SEVERITY_CODES
+from andon.models.alerts.card import SEVERITY_CODES
 from andon.models.command.console import Console
 from andon.models.command.main import BAD_INPUT, DONE
 from andon.models.command.options import andon_home, define, positive
@@ -20,7 +20,7 @@ from andon.models.types.errors import RecordError, ResourceError
 from andon.models.types.vibration import Bearing, Diagnosis, Fault, Machine, Signal, Unit
 from andon.models.vibration.bearings import find_bearing
 from andon.models.vibration.diagnosis import MAX_DURATION_S, PhysicsDiagnoser
-from andon.models.vibration.documents import diagnosis_document
+from andon.models.vibration.documents import FINDING_CODES, diagnosis_document
 from andon.models.vibration.fault_orders import parse_orders
 from andon.models.vibration.indicators import indicator_document
 from andon.models.vibration.rise import OwnLevels, own_levels
@@ -87,7 +87,7 @@ def report_diagnosis(path: Path, found: Diagnosis, plots: Sequence[Path], consol
 
 def diagnosis_lines(name: str, found: Diagnosis, text: Catalogue) -> Iterator[str]:
     """Say what was found, how sure that is, what it rests on, and what could not be looked for."""
-    fault = text.text("diagnosis.no_fault" if found.fault is Fault.NONE else FAULT_CODES[found.fault])
+    fault = text.text(FINDING_CODES[found.fault])
     severity = text.text(SEVERITY_CODES[found.severity])
     if found.p_value is None:
         yield text.text("diagnosis.found", subject=name, fault=fault, severity=severity)

@@ -112,8 +112,8 @@ def fetch_mfpt(home: Path, release: Release = PUBLISHED, index: str | None = Non
     return folder
 
 
-def open_mfpt(home: Path) -> Listed[RecordSample]:
-    """Open the records in ``home``, all of them for the test.
+def fetched(home: Path) -> Path:
+    """The folder of the records in ``home``.
 
     Raises
     ------
@@ -123,6 +123,18 @@ def open_mfpt(home: Path) -> Listed[RecordSample]:
     folder = home / FOLDER
     if not folder.is_dir():
         raise DataError("record.not_fetched", PROVENANCE.name)
+    return folder
+
+
+def open_mfpt(home: Path) -> Listed[RecordSample]:
+    """Open the records in ``home``, all of them for the test.
+
+    Raises
+    ------
+    DataError
+        If they have not been fetched.
+    """
+    folder = fetched(home)
     return Listed(PROVENANCE, SPLIT, {Split.TEST: [record_sample(path, folder) for path in record_paths(folder)]})
 
 

@@ -74,14 +74,22 @@ class RecordFiles:
             elapsed_s += block.duration_s
 
 
-def shortest_samples(paths: Sequence[Path], hints: RecordHints = NOTHING) -> int | None:
-    """Samples of the shortest record that can be read; None where none can."""
-    lengths = (_length(path, hints) for path in paths)
-    return min((length for length in lengths if length), default=None)
+@dataclass(frozen=True, slots=True, order=True)
+class Length:
+    """How long a record is."""
+
+    samples: int
+    rate_hz: float
 
 
-def _length(path: Path, hints: RecordHints) -> int:
+def shortest_record(paths: Sequence[Path], hints: RecordHints = NOTHING) -> Length | None:
+    """Length of the record with the fewest samples among those that can be read; None where none can."""
+    return min((length for path in paths if (length := _length(path, hints))), default=None)
+
+
+def _length(path: Path, hints: RecordHints) -> Length | None:
     try:
-        return sum(len(block.samples) for block in read_blocks(path, hints, BLOCK_S))
+        blocks = [(len(block.samples), block.rate_hz) for block in read_blocks(path, hints, BLOCK_S)]
     except RecordError:
-        return 0
+        return None
+    return Length(sum(samples for samples, _ in blocks), blocks[0][1])

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,11 @@ class Remembered:
         """The health of each sensor; what those of the assets ``accepted`` did last is taken for normal."""
         states = [load_state(plain) for plain in self.watched]
         return [accept(state) if state.asset.split("/")[0] in accepted else state for state in states]
+
+    def next_time(self, interval: timedelta) -> datetime | None:
+        """When the next record is taken, where records do not say it: ``interval`` after the last; None where there was none."""
+        last = max((heard.time for asset in self.engine.assets for heard in asset.heard), default=None)
+        return last and last + interval
 
 
 def recall(path: Path) -> Remembered:

@@ -1,7 +1,7 @@
 """What a bundle says of itself, as canonical JSON: no time, no run id, so that equal inputs give equal bytes."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import msgspec
@@ -114,7 +114,7 @@ class HealthManifest(Manifest):
     features: FeatureContract
     settings: HealthSettings
     baselines: tuple[BaselineKey, ...]
-    alerts: AlertPolicy = AlertPolicy()
+    alerts: AlertPolicy = field(default_factory=AlertPolicy)
 
 
 VISION, EQUIPMENT = "vision", "equipment"

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from andon.models.alerts.card import FAULT_CODES, SEVERITY_CODES
+from andon.models.alerts.card import SEVERITY_CODES
 from andon.models.plots.canvas import joined
 from andon.models.plots.fonts import Lettering
 from andon.models.types.vibration import Bearing, Diagnosis, Fault, Machine, Signal
 from andon.models.vibration.bearing_faults import fault_fundamentals
-from andon.models.vibration.diagnosis import MAX_DURATION_S
+from andon.models.vibration.diagnosis import MAX_DURATION_S, bearings_at
+from andon.models.vibration.documents import FINDING_CODES
 
 MIN_LINES = 8
 """Fewer are no spectrum to speak of."""
@@ -25,8 +26,6 @@ SHAFT_FAULTS = frozenset(
     }
 )
 """What is found in the velocity spectrum; everything else is found in the envelope's."""
-FAULT_SAID = {Fault.NONE: "diagnosis.no_fault", Fault.UNKNOWN: "plot.unnamed"}
-"""Of one record; an alert, which is given on an abnormal machine, says both otherwise."""
 
 
 def diagnosed_part(signal: Signal) -> Signal:
@@ -52,7 +51,7 @@ def names_line(signal: Signal, machine: Machine, name: str) -> str:
 
 def conclusion(diagnosis: Diagnosis, lettering: Lettering) -> str:
     """Say what was found, how urgent it is and how sure that is."""
-    fault = lettering.text(FAULT_SAID.get(diagnosis.fault) or FAULT_CODES[diagnosis.fault])
+    fault = lettering.text(FINDING_CODES[diagnosis.fault])
     severity = lettering.text(SEVERITY_CODES[diagnosis.severity])
     said = lettering.text("plot.conclusion", fault=fault, severity=severity)
     return said if diagnosis.p_value is None else joined(said, f"p = {diagnosis.p_value:.2g}")
@@ -72,10 +71,7 @@ def speed_text(diagnosis: Diagnosis, lettering: Lettering) -> str:
 
 def marked_bearing(signal: Signal, machine: Machine, diagnosis: Diagnosis) -> Bearing | None:
     """The bearing whose frequencies are marked: of those at the sensor's place, or of the machine, the one that fits the lines found."""
-    place = next((each.place for each in machine.sensors if each.name == signal.sensor), "")
-    there = [each for each in machine.bearings if place and each.place == place]
-    own = [Bearing("", signal.orders, "record")] if signal.orders else []
-    return min(there or machine.bearings or own, key=lambda each: _misfit(each, diagnosis), default=None)
+    return min(bearings_at(signal, machine), key=lambda each: _misfit(each, diagnosis), default=None)
 
 
 def _misfit(bearing: Bearing, diagnosis: Diagnosis) -> float:

@@ -198,15 +198,20 @@ class _View:
         comb, null = self.comb(fault_fundamentals(self.orders)[fault]), comb_null()
         return Finding(fault, comb, null.excess(comb.score, comb.periods), null.p_value(comb.score, comb.periods))
 
-    def without(self, finding: Finding) -> "_View":
+    def without(self, finding: Finding, n_harmonics: int) -> "_View":
         """The view without the lines that ``finding`` explains: its harmonics and their sidebands."""
         steps_hz = [side * order * self.shaft_hz for side, order in _sidebands(finding.fault, self.orders)]
         family = [
             number * finding.comb.frequency_hz + step_hz
-            for number in range(1, SEARCH.harmonics + 1)
+            for number in range(1, n_harmonics + 1)
             for step_hz in (0.0, *steps_hz)
         ]
         return replace(self, spectrum=without_lines(self.spectrum, self.resolution_hz, family, SHAFT_WIDTH))
+
+    def without_all_of(self, finding: Finding) -> "_View":
+        """The same with all the harmonics that the spectrum holds."""
+        top_hz = (len(self.spectrum) - 1) * self.resolution_hz
+        return self.without(finding, int(top_hz / finding.comb.frequency_hz))
 
 
 def _sidebands(fault: Fault, orders: BearingOrders) -> list[tuple[int, float]]:
@@ -225,7 +230,11 @@ def _ranked(findings: Sequence[Finding], view: _View) -> tuple[Finding, ...]:
     rivals = [finding for finding in findings if finding.p_value < SIGNIFICANCE]
     left = {
         finding.fault: min(
-            (view.without(other).finding(finding.fault).excess for other in rivals if other is not finding),
+            (
+                view.without(other, SEARCH.harmonics).finding(finding.fault).excess
+                for other in rivals
+                if other is not finding
+            ),
             default=finding.excess,
         )
         for finding in rivals
@@ -234,7 +243,8 @@ def _ranked(findings: Sequence[Finding], view: _View) -> tuple[Finding, ...]:
 
 
 def _stands_out(finding: Finding, view: _View) -> bool:
-    null = comb_null()
-    combs = [view.comb(order) for order in decoy_orders(view.orders) if view.reaches(order)]
+    # The fault's own higher harmonics and sidebands are no rivals: a cage alone has a dozen where decoys are looked for.
+    null, rest = comb_null(), view.without_all_of(finding)
+    combs = [rest.comb(order) for order in decoy_orders(view.orders) if rest.reaches(order)]
     higher = sum(null.excess(comb.score, comb.periods) >= finding.excess for comb in combs)
     return (1 + higher) / (1 + len(combs)) < SIGNIFICANCE

@@ -99,7 +99,7 @@ def without_lines(spectrum: Spectrum, resolution_hz: float, lines_hz: Iterable[f
     for line_hz in lines_hz:
         half = max(1.0, width * line_hz / resolution_hz)
         centre = line_hz / resolution_hz
-        masked[max(0, round(centre - half)) : round(centre + half) + 1] = np.nan
+        masked[max(0, round(centre - half)) : max(0, round(centre + half) + 1)] = np.nan
     return masked
 
 

@@ -161,7 +161,7 @@ def _choose(bearing: _Conclusion, shaft: _Conclusion, reading: _Reading) -> _Con
 
 
 def _look_at_bearings(reading: _Reading) -> _Conclusion:
-    bearings = _bearings(reading)
+    bearings = bearings_at(reading.signal, reading.machine)
     if quantity_of(reading.signal.unit) is not Quantity.ACCELERATION:
         return _Conclusion(limits=("diagnosis.no_acceleration",), looked=False)
     if not bearings:
@@ -195,9 +195,8 @@ def _of_bearing(evidence: BearingEvidence, n_bearings: int, reading: _Reading) -
     return replace(none, fault=best.fault, teeth=teeth, severity=Severity.WARNING if strong else Severity.WATCH)
 
 
-def _bearings(reading: _Reading) -> Sequence[Bearing]:
-    """The bearings at the sensor's place, or all of the machine, or what the record itself says of its bearing."""
-    machine, signal = reading.machine, reading.signal
+def bearings_at(signal: Signal, machine: Machine) -> Sequence[Bearing]:
+    """The bearings that a record may speak of: at the sensor's place, or all of the machine, or the one that the record names."""
     place = next((each.place for each in machine.sensors if each.name == signal.sensor), "")
     there = [each for each in machine.bearings if place and each.place == place]
     own = (Bearing("", signal.orders, "record"),) if signal.orders else ()

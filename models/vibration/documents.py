@@ -1,9 +1,18 @@
 """A diagnosis as the document that machines read."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from andon.models.types.vibration import Diagnosis
+from andon.models.alerts.card import FAULT_CODES
+from andon.models.types.vibration import Diagnosis, Fault
+
+FINDING_CODES: Mapping[Fault, str] = {
+    **{Fault(name): code for name, code in FAULT_CODES.items()},
+    Fault.NONE: "diagnosis.no_fault",
+    Fault.UNKNOWN: "diagnosis.unnamed",
+}
+"""What is said of one record; an alert, which is given on an abnormal machine, says the last two otherwise."""
 
 
 def diagnosis_document(diagnosis: Diagnosis) -> dict[str, Any]:

@@ -12,6 +12,9 @@ from andon.models.vibration.comb_null import comb_null
 SIGNIFICANCE = 0.01
 """A speed is believed where noise would show a comb like its harmonics once in a hundred records."""
 
+MIN_PERIODS = 2.0
+"""Turns in a record below which the harmonics of the shaft are not lines of their own."""
+
 
 @dataclass(frozen=True, slots=True)
 class ShaftSpeed:
@@ -57,7 +60,7 @@ def _search(lines: Spectrum, resolution_hz: float, low_hz: float, high_hz: float
     combs = [
         best_comb(lines, resolution_hz, centre, SEARCH)
         for centre in centres
-        if reach_hz * centre < len(lines) * resolution_hz
+        if centre >= MIN_PERIODS * resolution_hz and reach_hz * centre < len(lines) * resolution_hz
     ]
     if not combs:
         return None

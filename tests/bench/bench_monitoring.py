@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from statistics import median
 
 import numpy as np
@@ -31,7 +32,7 @@ def main(_: Sequence[str] = ()) -> None:
     model, pool = _model(generator), generator.standard_normal((64, WINDOW))
     watch = ConditionWatch(model, Machine, HealthMemory(model), threads=os.cpu_count() or 1)
     engine = StreamEngine(watch, AlertPolicy(), StreamOptions(window=WINDOW, hop=WINDOW))
-    rounds = [seconds(lambda number=number: _drain(engine, _blocks(pool, number))) for number in range(ROUNDS + 1)][1:]
+    rounds = [seconds(partial(_drain, engine, _blocks(pool, number))) for number in range(ROUNDS + 1)][1:]
     print_figure(
         f"monitoring end to end, snapshots of {WINDOW} samples a second: sensor check, {len(DEFAULT_FEATURES)} indicators, health, rules",
         value=round(SENSORS * WINDOWS / median(rounds)),

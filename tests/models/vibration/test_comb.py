@@ -107,10 +107,10 @@ def test_where_all_is_masked_or_silent_nothing_scores() -> None:
 def test_masking_leaves_the_rest_and_the_argument_alone() -> None:
     spectrum = noise(0, 1000)
     before = spectrum.copy()
-    masked = without_lines(spectrum, 0.5, [100.0, 400.0, 499.9, 800.0, 0.0], 0.004)
+    masked = without_lines(spectrum, 0.5, [100.0, 400.0, 499.9, 800.0, 0.0, -60.0], 0.004)
     np.testing.assert_array_equal(spectrum, before)
     gone = np.flatnonzero(np.isnan(masked))
-    # One line to each side at the least, 0.4 % of 400 Hz is 1.6 Hz or 3.2 lines, and there is nothing above 500 Hz.
+    # One line to each side at the least, 0.4 % of 400 Hz is 1.6 Hz or 3.2 lines, and there is nothing above 500 Hz or below 0.
     assert gone.tolist() == [0, 1, *range(199, 202), *range(797, 804), *range(996, 1000)]
     np.testing.assert_array_equal(np.delete(masked, gone), np.delete(before, gone))
 

@@ -92,7 +92,9 @@ def test_a_higher_score_is_never_likelier(periods: float, score: float, more: fl
 
 @quick
 @given(st.integers(0, len(PERIODS) - 2), st.floats(0, 1), st.floats(0.02, 0.98))
-def test_between_two_tabulated_periods_the_p_value_lies_between_theirs(index: int, share: float, quantile: float) -> None:
+def test_between_two_tabulated_periods_the_p_value_lies_between_theirs(
+    index: int, share: float, quantile: float
+) -> None:
     null = comb_null()
     left, right = null.periods[index : index + 2]
     score = float(np.quantile(null.scores[index : index + 2], quantile))
@@ -133,7 +135,9 @@ def test_lines_of_an_envelope_spectrum_of_noise_are_rayleigh_and_independent() -
 
 
 def test_another_table_can_be_asked_the_same() -> None:
-    null = CombNull(np.array([10.0, 1000.0]), np.array([1.0, 0.01]), np.array([[0.0, 2.0], [0.0, 1.0]]), *np.ones((2, 2)))
+    null = CombNull(
+        np.array([10.0, 1000.0]), np.array([1.0, 0.01]), np.array([[0.0, 2.0], [0.0, 1.0]]), *np.ones((2, 2))
+    )
     assert null.p_value(1.0, 10.0) == pytest.approx(0.1)
     assert null.p_value(1.0, 1000.0) == pytest.approx(0.01)
     assert null.p_value(1.5, 100.0) == pytest.approx(0.01), "half way in the logarithm, scores are interpolated"
