@@ -11,9 +11,9 @@ from typing import Any
 
 from andon.datasets.assets.known import known_machine
 from andon.datasets.assets.register import FOLDER, AssetRegister
-from andon.datasets.health.sources import SKAB
+from andon.datasets.health.sources import SKAB, check_source
 from andon.datasets.vibration import mfpt
-from andon.datasets.vibration.folders import record_paths
+from andon.datasets.vibration.folders import folder_name, record_paths
 from andon.datasets.vibration.records import SUFFIXES
 from andon.datasets.vibration.skab import FIT_ROWS, SkabRun, skab_runs
 from andon.hardware.acquisition.pictures import Album
@@ -27,7 +27,6 @@ from andon.models.command.console import Console
 from andon.models.command.main import BAD_INPUT, DONE
 from andon.models.command.options import DATA_FOLDER, andon_home, define, positive
 from andon.models.health.operating import Row
-from andon.models.health.settings import Source
 from andon.models.health.watching import HealthModel
 from andon.models.messages.catalogue import Catalogue
 from andon.models.monitoring.documents import window_document
@@ -63,10 +62,10 @@ def _monitor(arguments: argparse.Namespace, console: Console) -> int:
     home = andon_home(os.environ)
     reporter = Reporter(console, Album(arguments.plots, console.catalogue) if arguments.plots else None)
     policy = policy_for(loaded.bundle.manifest.alerts, arguments.interval, arguments.persistence)
+    check_source(model.contract, arguments.source)
     if arguments.source.startswith(SKAB):
         _monitor_rows(model, Path(arguments.source.removeprefix(SKAB)), policy, reporter)
     else:
-        _check_source(model, arguments.source)
         records = _records(arguments.source, home, timedelta(seconds=arguments.interval), reporter)
         machines = cache(partial(known_machine, AssetRegister(home / FOLDER)))
         monitor_records(model, records, machines, policy, reporter, arguments.state, arguments.accept)
@@ -173,7 +172,8 @@ def monitor_records(
         return
     options = _options(shortest)
     remembered = recall(kept) if kept and kept.exists() else Remembered()
-    records = replace(records, start=remembered.next_time(records.interval) or records.start)
+    start = remembered.next_time(records.interval) or records.start
+    records = replace(records, start=start, taken_until=remembered.taken_until)
     memory = HealthMemory(model, remembered.health(accepted))
     tell = reporter.album.keep if reporter.album else lambda *_: None
     watch = ConditionWatch(model, machines, memory, tell, os.cpu_count() or 1)
@@ -197,17 +197,10 @@ def _records(source: str, home: Path, interval: timedelta, reporter: Reporter) -
     paths = record_paths(path)
     if not paths:
         raise DataError("record.no_record", source, suffixes=" ".join(sorted(SUFFIXES)))
-    return RecordFiles(paths, interval, reporter.unreadable, path.resolve().name)
-
-
-def _check_source(model: HealthModel, source: str) -> None:
-    if model.contract.source is not Source.INDICATORS:
-        raise DataError("health.other_source", source, expected=model.contract.source.value)
+    return RecordFiles(paths, interval, reporter.unreadable, folder_name(path))
 
 
 def _monitor_rows(model: HealthModel, folder: Path, policy: AlertPolicy, reporter: Reporter) -> None:
-    if model.contract.source is not Source.COLUMNS:
-        raise DataError("health.other_source", f"{SKAB}{folder}", expected=model.contract.source.value)
     for skab_run in skab_runs(folder):
         for event in watch_rows(model, skab_run.name, _timed_rows(skab_run), policy, new_id):
             if isinstance(event, RowResult):

@@ -30,6 +30,8 @@ from andon.serving.logs import log_as_json
 
 GRACE_S = 10
 MAX_PORT = 65535
+SIGNALS = "signals.json"
+"""Under ``andon_home``: what is remembered of signals from one run to the next."""
 
 
 def serve(parser: argparse.ArgumentParser, text: Catalogue) -> None:
@@ -51,13 +53,14 @@ def serve(parser: argparse.ArgumentParser, text: Catalogue) -> None:
 
 
 def _serve(arguments: argparse.Namespace, console: Console) -> int:
-    folder = _bundle_folder(arguments.bundles)
+    home = andon_home(os.environ)
+    folder = _bundle_folder(arguments.bundles, home)
     with listen_on(arguments.host, arguments.port) as listener:
         log_as_json(sys.stderr)
         repository = ModelRepository(folder)
         options = ServiceOptions(threads=arguments.threads, poll_seconds=arguments.poll_seconds)
         config = uvicorn.Config(
-            create_app(repository, options=options, machines=_machines()),
+            create_app(repository, options=options, machines=_machines(home), remembering=home / SIGNALS),
             log_config=None,
             access_log=False,
             lifespan="on",
@@ -106,15 +109,15 @@ def _stopped_by_signals() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def _machines() -> Machines:
+def _machines(home: Path) -> Machines:
     """What the register knows when it is asked: machines that are imported while the service runs are known at once."""
-    return partial(known_machine, AssetRegister(andon_home(os.environ) / FOLDER))
+    return partial(known_machine, AssetRegister(home / FOLDER))
 
 
-def _bundle_folder(given: Path | None) -> Path:
+def _bundle_folder(given: Path | None, home: Path) -> Path:
     """Use the folder that is given, which must be there, or Andon's own, which is made."""
     if given is None:
-        return _own_folder(andon_home(os.environ) / "bundles")
+        return _own_folder(home / "bundles")
     if not given.is_dir():
         raise OptionError("serving.no_folder", str(given))
     if (given / MANIFEST).is_file():

@@ -7,16 +7,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from andon.datasets.vibration.folders import folder_name
 from andon.datasets.vibration.skab import COLUMNS, FIT_ROWS, SkabRun, skab_card, skab_runs
 from andon.datasets.vibration.sources import open_records
-from andon.models.health.operating import Row
+from andon.models.health.operating import Row, measure
 from andon.models.health.settings import SNAPSHOTS, FeatureContract, HealthSettings, Source, Transform
 from andon.models.monitoring.features import DEFAULT_FEATURES, feature_rows
 from andon.models.monitoring.watch import watched_name
-from andon.models.types.errors import DataError, OptionError
+from andon.models.types.errors import DataError, OptionError, RecordError
 from andon.models.types.progress import Progress, silent
-from andon.models.types.vibration import HEALTHY, RecordSample, RecordSet, Signal
+from andon.models.types.vibration import HEALTHY, RecordSample, RecordSet, Signal, Unit
 from andon.models.types.vision import DataCard, Split
+from andon.models.vibration.units import Quantity, quantity_of
 
 SKAB = "skab:"
 TEMPERATURES = ("Temperature", "Thermocouple")
@@ -87,7 +89,7 @@ def open_health_data(source: str, wishes: Wishes, seed: int, home: Path, progres
     DataError
         There is no such set, or no healthy record to learn from.
     RecordError
-        A record cannot be read.
+        A record cannot be read, or is of no acceleration.
     OptionError
         The window is no power of two in its range.
     """
@@ -104,13 +106,27 @@ def runs_for(
     Raises
     ------
     DataError
-        The set offers other measures than the model takes, or none of it is for the test.
+        The set offers other measures than the model takes, or no labelled record of it is for the test.
+    """
+    check_source(contract, source)
+    if contract.source is Source.COLUMNS:
+        return _skab_judged(skab_runs(Path(source.removeprefix(SKAB))))
+    tests = _parts(open_records(source, seed, home=home))[1]
+    if not tests:
+        raise DataError("health.no_test", source)
+    return _judged_runs(tests, _name_of(source), contract, progress)
+
+
+def check_source(contract: FeatureContract, source: str) -> None:
+    """Refuse a source that offers other measures than a model with ``contract`` takes.
+
+    Raises
+    ------
+    DataError
+        It does.
     """
     if (contract.source is Source.COLUMNS) is not source.startswith(SKAB):
         raise DataError("health.other_source", source, expected=contract.source.value)
-    if contract.source is Source.COLUMNS:
-        return _skab_judged(skab_runs(Path(source.removeprefix(SKAB))))
-    return _judged_runs(_parts(open_records(source, seed, home=home))[1], contract, progress)
 
 
 def _of_skab(folder: Path) -> HealthData:
@@ -137,44 +153,52 @@ def _of_records(source: str, records: RecordSet, wishes: Wishes, progress: Progr
     healthy, tests = _parts(records)
     if not healthy:
         raise DataError("health.no_healthy", source)
-    signals = _read(healthy, progress)
+    name = _name_of(source)
+    signals = _read(healthy, name, progress)
     contract = _contract(signals, wishes)
     rows = _rows_by_asset(signals, contract)
-    return HealthData(contract, SNAPSHOTS, records.card, rows, _judged_runs(tests, contract, progress))
+    return HealthData(contract, SNAPSHOTS, records.card, rows, _judged_runs(tests, name, contract, progress))
+
+
+def _name_of(source: str) -> str:
+    """The machine of records that name none."""
+    return folder_name(Path(source))
 
 
 def _parts(records: RecordSet) -> tuple[list[RecordSample], list[RecordSample]]:
-    """Records to learn from and records to judge; unlabelled ones are learned from, as whoever gives them means.
+    """Records to learn from and labelled ones to judge; without a label they are learned from, as whoever gives them means.
 
     A set that is all for the test still has its healthy records to begin with, as a new machine has; they are not judged.
     """
-    test = list(records.samples(Split.TEST))
+    test = [sample for sample in records.samples(Split.TEST) if sample.label]
     healthy = [sample for sample in records.samples(Split.TRAIN) if sample.label in (HEALTHY, "")]
     if healthy:
         return healthy, test
     return [each for each in test if each.label == HEALTHY], [each for each in test if each.label != HEALTHY]
 
 
-def _read(samples: Sequence[RecordSample], progress: Progress) -> dict[str, list[Signal]]:
+def _read(samples: Sequence[RecordSample], unnamed: str, progress: Progress) -> dict[str, list[Signal]]:
     """Signals by whose baseline they belong to, in the set's order."""
     signals: dict[str, list[Signal]] = {}
     for done, sample in enumerate(samples, start=1):
         signal = sample.signal()
-        signals.setdefault(_asset_of(sample, signal), []).append(signal)
+        if quantity_of(signal.unit) is not Quantity.ACCELERATION:
+            raise RecordError("health.no_acceleration", sample.name, found=signal.unit.value)
+        signals.setdefault(_baseline_of(signal, unnamed), []).append(signal)
         progress("health.reading", done, len(samples))
     return signals
 
 
-def _asset_of(sample: RecordSample, signal: Signal) -> str:
-    return watched_name(signal.asset or sample.unit, signal.sensor)
+def _baseline_of(signal: Signal, unnamed: str) -> str:
+    return watched_name(signal.asset or unnamed, signal.sensor)
 
 
 def _contract(signals: Mapping[str, Sequence[Signal]], wishes: Wishes) -> FeatureContract:
     listed = [signal for group in signals.values() for signal in group]
     rate_hz = wishes.rate_hz or min(signal.rate_hz for signal in listed)
-    window = _checked(wishes.window) if wishes.window else _window(signals, rate_hz)
+    window = _window(signals, rate_hz) if wishes.window is None else _checked(wishes.window)
     probe = np.random.default_rng(0).standard_normal((1, window))
-    names = tuple(name for name in DEFAULT_FEATURES if _is_measured(name, probe, rate_hz, listed[0]))
+    names = tuple(name for name in DEFAULT_FEATURES if _is_measured(name, probe, rate_hz))
     return FeatureContract(Source.INDICATORS, names, (Transform.LOG,) * len(names), window, rate_hz)
 
 
@@ -191,11 +215,11 @@ def _window(signals: Mapping[str, Sequence[Signal]], rate_hz: float) -> int:
     return max(MIN_WINDOW, min(MAX_WINDOW, 1 << (longest.bit_length() - 1)))
 
 
-def _is_measured(name: str, probe: NDArray[np.float64], rate_hz: float, like: Signal) -> bool:
+def _is_measured(name: str, probe: NDArray[np.float64], rate_hz: float) -> bool:
     """Whether a window of this length at this rate allows the indicator."""
     contract = FeatureContract(Source.INDICATORS, (name,), (Transform.LOG,), probe.shape[1], rate_hz)
-    ((row,),) = feature_rows(probe, rate_hz, like.unit, None, contract)
-    return row[name] is not None and bool(np.isfinite(row[name] or np.nan))
+    ((row,),) = feature_rows(probe, rate_hz, Unit.M_S2, None, contract)
+    return bool(np.isfinite(measure(row, name)))
 
 
 def _rows_by_asset(signals: Mapping[str, Sequence[Signal]], contract: FeatureContract) -> dict[str, list[Row]]:
@@ -207,14 +231,15 @@ def rows_of(signal: Signal, contract: FeatureContract) -> list[Row]:
     return feature_rows(signal.samples[None], signal.rate_hz, signal.unit, signal.rpm, contract)[0]
 
 
-def _judged_runs(samples: Sequence[RecordSample], contract: FeatureContract, progress: Progress) -> list[JudgedRun]:
-    """One run for each record whose label is known, in the set's order."""
-    known = [sample for sample in samples if sample.label]
+def _judged_runs(
+    samples: Sequence[RecordSample], unnamed: str, contract: FeatureContract, progress: Progress
+) -> list[JudgedRun]:
+    """One run for each record, in the set's order."""
     runs = []
-    for done, sample in enumerate(known, start=1):
+    for done, sample in enumerate(samples, start=1):
         signal = sample.signal()
         rows = rows_of(signal, contract)
         truth = np.full(len(rows), sample.label != HEALTHY)
-        runs.append(JudgedRun(sample.name, _asset_of(sample, signal), rows, truth))
-        progress("health.measuring", done, len(known))
+        runs.append(JudgedRun(sample.name, _baseline_of(signal, unnamed), rows, truth))
+        progress("health.measuring", done, len(samples))
     return runs

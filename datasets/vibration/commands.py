@@ -27,7 +27,7 @@ from andon.models.vibration.rise import OwnLevels, own_levels
 from andon.models.vibration.zones import parse_machine_class
 
 SHOWN_INDICATORS = ("velocity_rms_mm_s", "rms_m_s2", "crest", "kurtosis")
-_READ_S = MAX_DURATION_S + 1
+READ_S = MAX_DURATION_S + 1
 """A little more than is diagnosed, so that a longer record is known to be longer."""
 
 
@@ -73,7 +73,7 @@ def _diagnose(arguments: argparse.Namespace, console: Console) -> int:
 
 def first_block(path: Path, hints: RecordHints) -> Signal:
     """Read as much of a record as is diagnosed, however long it is."""
-    return next(read_blocks(path, hints, _READ_S))
+    return next(read_blocks(path, hints, READ_S))
 
 
 def report_diagnosis(path: Path, found: Diagnosis, plots: Sequence[Path], console: Console) -> None:

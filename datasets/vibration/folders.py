@@ -123,8 +123,17 @@ def _split_sentence(samples: Sequence[RecordSample], seed: int) -> str:
     return f"Units were split 75/25 into train and test by seed {seed}. {units}"
 
 
+def folder_name(root: Path) -> str:
+    """What a folder of records is called, and the machine of those records in it that name none.
+
+    >>> folder_name(Path("plant/pump 7/."))
+    'pump 7'
+    """
+    return root.resolve().name
+
+
 def _provenance(root: Path) -> Provenance:
-    name = root.resolve().name
+    name = folder_name(root)
     return Provenance(
         name, f"folder {name}", "not stated; the user's own records", non_commercial=False, grade="internal"
     )

@@ -27,7 +27,7 @@ class Sidecar(msgspec.Struct, frozen=True):
     label
         The fault of the record; ``"none"`` where healthy.
     unit_id, bearing
-        The physical unit that was measured.
+        The physical unit that was measured; also the asset, where no other is named.
     """
 
     rate_hz: float | None = None
@@ -47,7 +47,8 @@ class Sidecar(msgspec.Struct, frozen=True):
     def hints(self) -> RecordHints:
         """What of it a record takes."""
         orders = BearingOrders(*self.orders) if isinstance(self.orders, tuple) else self.orders
-        return RecordHints(self.column, self.rate_hz, self.rpm, self.unit, orders, self.asset, self.sensor, self.time)
+        asset = self.asset or self.physical_unit
+        return RecordHints(self.column, self.rate_hz, self.rpm, self.unit, orders, asset, self.sensor, self.time)
 
     @property
     def physical_unit(self) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from andon.datasets.vibration.commands import draw, write_picture
-from andon.models.alerts.case import Alert
+from andon.models.alerts.case import Alert, Part
 from andon.models.health.watching import Phase
 from andon.models.messages.catalogue import Catalogue
 from andon.models.types.identifiers import safe_name
@@ -17,6 +17,7 @@ from andon.models.types.vibration import Diagnosis, Machine, Signal
 
 @dataclass(slots=True)
 class _Trend:
+    asset: str
     times: list[datetime] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     thresholds: list[float] = field(default_factory=list)
@@ -25,21 +26,21 @@ class _Trend:
 
 @dataclass(slots=True)
 class Album:
-    """Collects what is drawn later: the latest diagnosis of each asset, and one point of its trend for each window."""
+    """Collects what is drawn later: the latest diagnosis of each sensor, and one point of its trend for each window."""
 
     folder: Path
     catalogue: Catalogue
-    diagnosed: dict[str, tuple[Signal, Machine, Diagnosis]] = field(default_factory=dict)
+    diagnosed: dict[tuple[str, str], tuple[Signal, Machine, Diagnosis]] = field(default_factory=dict)
     trends: dict[str, _Trend] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
 
     def keep(self, signal: Signal, machine: Machine, diagnosis: Diagnosis) -> None:
-        """Remember a diagnosis until the next of the same asset."""
-        self.diagnosed[signal.asset] = signal, machine, diagnosis
+        """Remember a diagnosis until the next of the same sensor."""
+        self.diagnosed[signal.asset, signal.sensor] = signal, machine, diagnosis
 
     def note(self, name: str, document: Mapping[str, Any]) -> None:
         """Note a ``window`` object for the trend of ``name``."""
-        trend = self.trends.setdefault(name, _Trend())
+        trend = self.trends.setdefault(name, _Trend(document["asset"]))
         trend.times.append(datetime.fromisoformat(document["time"]))
         trend.scores.append(_number(document["score"]))
         trend.thresholds.append(_number(document["threshold"]))
@@ -48,8 +49,8 @@ class Album:
     def draw_alert(self, alert: Alert) -> Path | None:
         """Draw what an alert rests on; None where it is about nothing that has a spectrum."""
         self.alerts.append(alert)
-        found = self.diagnosed.get(alert.case.asset)
-        if found is None:
+        found = self.diagnosed.get((alert.case.asset, alert.case.lead.sensor))
+        if found is None or alert.case.part is Part.SENSOR:
             return None
         stem = self.folder / f"{safe_name(alert.case.asset)}-{alert.time:%Y%m%dT%H%M%S}"
         return draw(*found, stem, self.catalogue)[-1]
@@ -60,7 +61,7 @@ class Album:
 
         paths = []
         for name, trend in self.trends.items():
-            events = [TrendEvent(alert.time, alert.event) for alert in self.alerts if name.startswith(alert.case.asset)]
+            events = [TrendEvent(alert.time, alert.event) for alert in self.alerts if alert.case.asset == trend.asset]
             picture = trend_plot(
                 trend.times, trend.scores, trend.thresholds, trend.states, events, name, self.catalogue
             )

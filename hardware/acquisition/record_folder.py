@@ -1,8 +1,8 @@
 """Records that lie in files, delivered as sensors would have."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +36,8 @@ class RecordFiles:
         Told of each record that cannot be read.
     start
         When the first record of each sensor was taken, where it does not say.
+    taken_until
+        By asset and sensor, until when an earlier run has taken samples: what ends before is left out.
     """
 
     paths: Sequence[Path]
@@ -44,6 +46,7 @@ class RecordFiles:
     asset: str = ""
     hints: RecordHints = NOTHING
     start: datetime = UNTIMED
+    taken_until: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         return self
@@ -70,8 +73,14 @@ class RecordFiles:
             if start is None:
                 start = named.time or self.start + self.interval * taken[named.asset, named.sensor]
                 taken[named.asset, named.sensor] += 1
-            yield replace(named, time=start + timedelta(seconds=elapsed_s))
+            timed = replace(named, time=start + timedelta(seconds=elapsed_s))
             elapsed_s += block.duration_s
+            if not self._was_taken(timed, start + timedelta(seconds=elapsed_s)):
+                yield timed
+
+    def _was_taken(self, block: Signal, end: datetime) -> bool:
+        until = self.taken_until.get((block.asset, block.sensor))
+        return until is not None and end <= until
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,19 +1,15 @@
-"""What monitoring remembers from one run to the next, in a file that is replaced as a whole."""
+"""What monitoring remembers from one run to the next, in a file."""
 
-import os
-import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from andon.models.health.state import HealthState, dump_state, load_state
 from andon.models.health.watching import accept
-from andon.models.stream.windows import EngineState
-from andon.models.types.errors import DataError, ResourceError
+from andon.models.monitoring.remembering import read_memory, write_memory
+from andon.models.stream.windows import EngineState, utc
 
 SCHEMA_VERSION = 1
 
@@ -36,6 +32,11 @@ class Remembered:
         states = [load_state(plain) for plain in self.watched]
         return [accept(state) if state.asset.split("/")[0] in accepted else state for state in states]
 
+    @property
+    def taken_until(self) -> dict[tuple[str, str], datetime]:
+        """By asset and sensor, until when samples have been taken."""
+        return {(each.asset, each.sensor): utc(each.resume_us) for each in self.engine.timelines}
+
     def next_time(self, interval: timedelta) -> datetime | None:
         """When the next record is taken, where records do not say it: ``interval`` after the last; None where there was none."""
         last = max((heard.time for asset in self.engine.assets for heard in asset.heard), default=None)
@@ -50,29 +51,15 @@ def recall(path: Path) -> Remembered:
     DataError
         The file is damaged, or of a newer version.
     """
-    try:
-        remembered = msgspec.json.decode(path.read_bytes(), type=Remembered)
-    except (OSError, msgspec.DecodeError) as error:
-        raise DataError("monitor.state_damaged", str(path), reason=str(error)) from error
-    if remembered.schema_version > SCHEMA_VERSION:
-        raise DataError("monitor.state_newer", str(path), found=remembered.schema_version, expected=SCHEMA_VERSION)
-    return remembered
+    return read_memory(path, Remembered, SCHEMA_VERSION)
 
 
 def remember(remembered: Remembered, path: Path) -> None:
-    """Replace what was remembered; a power cut leaves the old file or the new one.
+    """Replace what was remembered.
 
     Raises
     ------
     ResourceError
         The disk is full or cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            file.write(msgspec.json.encode(remembered))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(path)
-    except OSError as error:
-        raise ResourceError("inspect.not_written", str(path), reason=error.strerror or str(error)) from error
+    write_memory(remembered, path)

@@ -63,8 +63,10 @@ class GraphSession:
         except RUNTIME_ERRORS as error:
             raise BundleError("bundle.graph", subject, reason=_one_line(error)) from error
         found = {port.name: port for port in self._session.get_inputs()}
+        given = {port.name: port for port in self._session.get_outputs()}
         self._check_ports(inputs, found)
-        self._check_ports(outputs, {port.name: port for port in self._session.get_outputs()})
+        self._check_ports(outputs, given)
+        self._shapes = {name: tuple(port.shape) for name, port in (*given.items(), *found.items())}
         for name in found.keys() - {port.name for port in inputs}:
             raise BundleError("graph.port", subject, found=_described(found[name]), expected="-")
 
@@ -74,11 +76,9 @@ class GraphSession:
         notes: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
         return notes
 
-    def shape(self, name: str) -> Sequence[int | str | None]:
-        """Sizes of the input ``name``: a number where the graph fixes it."""
-        (shape,) = (port.shape for port in self._session.get_inputs() if port.name == name)
-        found: Sequence[int | str | None] = shape
-        return found
+    def shape(self, name: str) -> tuple[int | str | None, ...]:
+        """Sizes of the input or output ``name``: a number where the graph fixes it."""
+        return self._shapes[name]
 
     def run(self, outputs: Sequence[str], feeds: Mapping[str, Array]) -> Sequence[Array]:
         """Compute ``outputs`` from ``feeds``, an array for each input.
@@ -129,7 +129,7 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-_TYPES = {"float32": "tensor(float)", "float64": "tensor(double)"}
+_TYPES = {"uint8": "tensor(uint8)", "float32": "tensor(float)", "float64": "tensor(double)"}
 
 RUNTIME_ERRORS = (
     onnxruntime.capi.onnxruntime_pybind11_state.Fail,

@@ -1,8 +1,8 @@
 """What outlives a restart, in a JSON file that is replaced as a whole."""
 
 import os
-import tempfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import msgspec
@@ -51,14 +51,12 @@ def write_memory(memory: object, path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
+        with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
+            staged = Path(scratch, path.name)
+            with staged.open("wb") as file:
                 file.write(msgspec.json.encode(memory))
                 file.flush()
                 os.fsync(file.fileno())
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+            staged.replace(path)
     except OSError as error:
         raise ResourceError("inspect.not_written", str(path), reason=error.strerror or str(error)) from error

@@ -58,7 +58,9 @@ class BearingEvidence:
     findings
         Of the faults that the record is long enough for, strongest first; may be empty.
     too_short_for
-        The other faults.
+        The faults that the record is too short for.
+    out_of_reach
+        Those whose harmonics the spectrum does not hold, because the rate is too low.
     p_value
         Of the strongest finding among all that were tried; 1 without findings.
     stands_out
@@ -71,6 +73,7 @@ class BearingEvidence:
 
     findings: tuple[Finding, ...]
     too_short_for: tuple[Fault, ...]
+    out_of_reach: tuple[Fault, ...]
     p_value: float
     stands_out: bool
     impulsive: bool
@@ -130,6 +133,7 @@ def bearing_evidence(
     return BearingEvidence(
         findings=findings,
         too_short_for=tuple(fault for fault in within if fault not in long_enough),
+        out_of_reach=tuple(fault for fault in fault_fundamentals(orders) if fault not in within),
         p_value=p_value,
         stands_out=p_value < SIGNIFICANCE and _stands_out(findings[0], view),
         impulsive=spread > impulsive_from(len(squared)),

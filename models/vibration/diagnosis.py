@@ -177,7 +177,7 @@ def _look_at_bearings(reading: _Reading) -> _Conclusion:
 
 def _of_bearing(evidence: BearingEvidence, n_bearings: int, reading: _Reading) -> _Conclusion:
     """Name the part, or say why not. Several bearings are several tries: Sidak's formula again."""
-    limits = ("diagnosis.too_short",) if evidence.too_short_for else ()
+    limits = tuple(_limits_of_bearing(evidence))
     if not evidence.findings:
         return _Conclusion(fault=Fault.UNKNOWN, limits=limits)
     p_value = 1 - (1 - evidence.p_value) ** n_bearings
@@ -193,6 +193,13 @@ def _of_bearing(evidence: BearingEvidence, n_bearings: int, reading: _Reading) -
         return replace(none, fault=Fault.UNKNOWN, teeth=teeth, limits=(*limits, "diagnosis.decoys"))
     strong = (reading.indicators.get("kurtosis") or 0.0) >= STRONG_KURTOSIS or reading.risen
     return replace(none, fault=best.fault, teeth=teeth, severity=Severity.WARNING if strong else Severity.WATCH)
+
+
+def _limits_of_bearing(evidence: BearingEvidence) -> Iterator[str]:
+    if evidence.too_short_for:
+        yield "diagnosis.too_short"
+    if evidence.out_of_reach:
+        yield "diagnosis.low_rate"
 
 
 def bearings_at(signal: Signal, machine: Machine) -> Sequence[Bearing]:

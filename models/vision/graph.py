@@ -3,14 +3,17 @@
 from typing import cast
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from andon.models.graphs.session import GraphSession, Port
 from andon.models.types.errors import BundleError
 from andon.models.types.vision import Frame
 
 BANK_MULTIPLE = 16
 """The graph searches the bank in groups of sixteen: `ArgMax` over 2,000 columns costs three times as much as this."""
+
+INPUTS = (Port("image", "uint8", ("batch", "height", "width", "channels")), Port("bank", "float32", ("m", "d")))
+OUTPUTS = (Port("features", "float32", ("places", "features")), Port("distances", "float32", ("rows", "columns")))
 
 
 class PatchGraph:
@@ -28,19 +31,12 @@ class PatchGraph:
     """
 
     def __init__(self, model: bytes, subject: str = "model.onnx") -> None:
-        self._subject = subject
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-            shapes = {port.name: port.shape for port in self._session.get_inputs()}
-            (_, self.height, self.width, _), (_, self.dimensions) = shapes["image"], shapes["bank"]
-            outputs = {port.name: port.shape for port in self._session.get_outputs()}
-            self.rows, self.columns = outputs["distances"]
-        except (KeyError, ValueError, *_RUNTIME_ERRORS) as error:
-            raise BundleError("bundle.graph", subject, reason=_one_line(error)) from error
+        self._session = GraphSession(model, subject, INPUTS, OUTPUTS)
+        (_, height, width, _), (_, dimensions) = self._session.shape("image"), self._session.shape("bank")
+        sizes = (height, width, dimensions, *self._session.shape("distances"))
+        if not all(isinstance(size, int) for size in sizes):
+            raise BundleError("bundle.graph", subject, reason=f"sizes {sizes}")
+        self.height, self.width, self.dimensions, self.rows, self.columns = cast(tuple[int, ...], sizes)
 
     def features(self, image: Frame) -> NDArray[np.float32]:
         """Describe each place of ``image`` (``[height, width, 3]``): float32 ``[rows * columns, d]``."""
@@ -52,22 +48,5 @@ class PatchGraph:
         return self._run("distances", image, bank)
 
     def _run(self, output: str, image: Frame, bank: NDArray[np.float32]) -> NDArray[np.float32]:
-        try:
-            (result,) = self._session.run([output], {"image": image[None], "bank": bank})
-        except _RUNTIME_ERRORS as error:
-            raise BundleError("bundle.graph", self._subject, reason=_one_line(error)) from error
+        (result,) = self._session.run([output], {"image": image[None], "bank": bank})
         return cast(NDArray[np.float32], result)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
-
-
-_RUNTIME_ERRORS = (
-    onnxruntime.capi.onnxruntime_pybind11_state.Fail,
-    onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument,
-    onnxruntime.capi.onnxruntime_pybind11_state.InvalidGraph,
-    onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf,
-    onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented,
-    onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException,
-)

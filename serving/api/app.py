@@ -1,8 +1,9 @@
 """The service put together."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -18,7 +19,9 @@ from andon.serving.api.problems import Problems
 from andon.serving.api.service import Service, ServiceOptions, Texts
 from andon.serving.api.signals import SignalEndpoints
 from andon.serving.engine.engine import Engine
+from andon.serving.engine.keeping import keeping
 from andon.serving.engine.metrics import Metrics
+from andon.serving.engine.remembered import NOTHING, recall_signals
 from andon.serving.engine.repository import ModelRepository
 from andon.serving.engine.signals import SignalDesk
 from andon.serving.engine.watching import watching
@@ -31,6 +34,7 @@ def create_app(
     texts: Texts = catalogue,
     options: ServiceOptions = DEFAULTS,
     machines: Machines = Machine,
+    remembering: Path | None = None,
 ) -> FastAPI:
     """Make the application that serves ``repository``.
 
@@ -42,20 +46,31 @@ def create_app(
         Gives the catalogue of a language.
     machines
         Tells what is known of an asset; its name alone by default.
+    remembering
+        The file that keeps each machine's health and open case, so that a restart changes no decision; None to remember
+        them while the service runs.
+
+    Raises
+    ------
+    ResourceError
+        That file cannot be used, nor put aside.
     """
     metrics = Metrics(repository.models)
     service = Service(repository, Engine(options.threads, metrics.observe), metrics, texts, options)
+    remembered = recall_signals(remembering) if remembering else NOTHING
+    desk = SignalDesk(machines, lambda: [model.digest for model in repository.models()], AlertPolicy(), remembered)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with watching(repository, options.poll_seconds):
+        kept = keeping(desk, remembering, options.remember_seconds) if remembering else nullcontext()
+        async with watching(repository, options.poll_seconds), kept:
             yield
-        service.engine.close()
+            service.engine.close()
 
     app = FastAPI(title="Andon", version=version("andon"), lifespan=lifespan, docs_url=None, redoc_url=None)
     endpoints_of_all = (
         InspectionEndpoints(service),
-        SignalEndpoints(service, SignalDesk(machines, AlertPolicy())),
+        SignalEndpoints(service, desk),
         BundleEndpoints(service),
         OpenInferenceEndpoints(service),
     )

@@ -105,7 +105,9 @@ SIGNAL = _object(
     {
         "id": {"type": "string", "format": "uuid"},
         "time": {"type": "string", "format": "date-time"},
+        "path": {**_nullable("string"), "description": "Always null here; andon diagnose names the file"},
         "asset": _nullable("string"),
+        "sensor_name": _nullable("string"),
         "indicators": {"type": "object", "additionalProperties": _nullable("number")},
         "zone": {"enum": ["A", "B", "C", "D", None]},
         "zone_reason": _nullable("string"),
@@ -117,22 +119,45 @@ SIGNAL = _object(
         "severity": {"type": "string", "enum": ["normal", "watch", "warning", "danger", "unknown"]},
         "rpm": _nullable("number"),
         "limits": {**_array(STRING), "description": "Message codes of what could not be looked for, and why"},
-        "health": {**_nullable("object"), "description": "Null where no model judges the sensor's health"},
-        "alerts": _array(NOTHING),
+        "plots": {**_array(STRING), "description": "Always empty here; andon diagnose names the pictures"},
+        "health": {
+            **_object(
+                {
+                    "model": STRING,
+                    "bundle_digest": STRING,
+                    "anomalous": BOOLEAN,
+                    "score": {**NUMBER, "description": "Of the middle window; higher is worse"},
+                    "threshold": {**_nullable("number"), "description": "Null while no score would be too high"},
+                    "contributions": {"type": "object", "additionalProperties": NUMBER},
+                }
+            ),
+            "type": ["object", "null"],
+            "description": "Null where no model judges the sensor's health, or it is being learned",
+        },
+        "alerts": {**_array(NOTHING), "description": "What this signal raised, escalated, repeated or cleared"},
         "ledger_hash": _nullable("string"),
     }
 )
 _SIGNAL_FIELDS = {
-    "asset": (STRING, "The machine; what the register knows of it is used"),
+    "asset": (
+        STRING,
+        "The machine; what the register knows of it is used. Without one no health is judged and no alert given",
+    ),
     "sensor": (STRING, "The sensor's name"),
     "rate_hz": (NUMBER, "Samples a second; a WAV file says it itself"),
     "rpm": (NUMBER, "Measured speed of the shaft in revolutions a minute"),
     "unit": ({"type": "string", "enum": ["g", "m/s2", "mm/s", "um"]}, "What the samples measure; g by default"),
-    "time": ({"type": "string", "format": "date-time"}, "When the first sample was taken; now by default"),
+    "time": (
+        {"type": "string", "format": "date-time"},
+        "When the first sample was taken, with its zone; now by default",
+    ),
     "bearing": (STRING, "Designation of the bearing, such as 6205"),
-    "orders": (STRING, "Fault orders of the bearing: outer race, inner race, rolling element, cage"),
+    "orders": (
+        STRING,
+        "Fault orders of the bearing where it is not named: outer race, inner race, rolling element, cage",
+    ),
     "machine": (STRING, "Class of the machine, such as iso10816-3:2:rigid"),
-    "model": (STRING, "The health model; may be left out where exactly one is loaded"),
+    "model": (STRING, "The health model; may be left out where exactly one that judges signals is loaded"),
 }
 SIGNAL_REQUEST = {
     "parameters": [

@@ -27,12 +27,15 @@ class ServiceOptions:
         The largest body that is taken, before and after decompression.
     remembered_replies
         Replies kept for requests that are sent again under the same ``Idempotency-Key``.
+    remember_seconds
+        The shortest time between two writings of what is remembered of signals: a power cut loses no more.
     """
 
     threads: int = os.cpu_count() or 1
     poll_seconds: float = 1.0
     max_body_bytes: int = 64 << 20
     remembered_replies: int = 1024
+    remember_seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

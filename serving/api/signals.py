@@ -1,13 +1,11 @@
 """``/api/v1/signals``: a signal in, the diagnosis of its machine out, with any alert."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -15,12 +13,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from andon.datasets.vibration.commands import READ_S, first_block
 from andon.datasets.vibration.hints import RecordHints, rate_checked, rpm_checked, unit_named
-from andon.datasets.vibration.records import read_record
 from andon.models.alerts.card import alert_document
-from andon.models.types.errors import RecordError
+from andon.models.health.settings import Source
+from andon.models.types.errors import DataError, RecordError
 from andon.models.types.identifiers import new_id
-from andon.models.types.vibration import Bearing, Machine, Signal, Unit
+from andon.models.types.vibration import Bearing, Machine, Samples, Signal, Unit
 from andon.models.vibration.bearings import find_bearing
 from andon.models.vibration.documents import diagnosis_document
 from andon.models.vibration.fault_orders import parse_orders
@@ -34,40 +33,37 @@ from andon.serving.engine.models import ServedHealth
 from andon.serving.engine.signals import Assessment, SignalDesk
 
 BINARY = "application/octet-stream"
+# What `curl --data-binary @signal.f32` says of its body where nobody says otherwise.
 CURL_DEFAULT = "application/x-www-form-urlencoded"
-WAVES = frozenset({"audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"})
+WAVES = ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave")
 MIN_SAMPLES = 16
-_FIELDS = ("asset", "sensor", "rate_hz", "rpm", "unit", "time", "bearing", "orders", "machine", "model")
+"""Fewer give no spectrum worth the name: a line for each eighth of the band."""
+
+Text = Annotated[str, msgspec.Meta(max_length=256)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(msgspec.Struct, frozen=True, kw_only=True):
     """What is said of a signal, in the query or in a JSON body; None where it is not."""
 
-    asset: str | None = None
-    sensor: str | None = None
+    asset: Text | None = None
+    sensor: Text | None = None
     rate_hz: float | None = None
     rpm: float | None = None
-    unit: str | None = None
-    time: datetime | None = None
-    bearing: str | None = None
-    orders: str | None = None
-    machine: str | None = None
-    model: str | None = None
+    unit: Text | None = None
+    time: Moment | None = None
+    bearing: Text | None = None
+    orders: Text | None = None
+    machine: Text | None = None
+    model: Text | None = None
 
-    def hints(self) -> RecordHints:
-        """What a reader of records takes; a signal of which nobody says the unit is in g."""
-        return RecordHints(
-            rate_hz=self.rate_hz,
-            rpm=self.rpm,
-            unit=self.unit or Unit.G.value,
-            asset=self.asset,
-            sensor=self.sensor,
-            time=self.time,
-        )
+    def or_else(self, other: "Said") -> "Said":
+        """The same, with what ``other`` says where this says nothing."""
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in _FIELDS}
+        return Said(**{name: second if first is None else first for name, (first, second) in pairs.items()})
 
     def described(self) -> Machine:
-        """What is said of the machine.
+        """What is said of the machine; orders are left aside where a bearing is named.
 
         Raises
         ------
@@ -83,20 +79,13 @@ class Said:
         return Machine(bearings=bearings, machine_class=machine_class)
 
 
-class _Body(msgspec.Struct):
+class _Body(Said, frozen=True, kw_only=True):
     """A JSON body: the samples with what is said of them."""
 
     samples: list[float]
-    asset: str | None = None
-    sensor: str | None = None
-    rate_hz: float | None = None
-    rpm: float | None = None
-    unit: str | None = None
-    time: datetime | None = None
-    bearing: str | None = None
-    orders: str | None = None
-    machine: str | None = None
-    model: str | None = None
+
+
+_FIELDS = Said.__struct_fields__
 
 
 class SignalEndpoints:
@@ -135,11 +124,19 @@ class SignalEndpoints:
         return msgspec.json.encode(_document(signal, assessed, model))
 
     def _model(self, name: str | None) -> ServedHealth | None:
-        """The model that is named, or the only one; without any, physics alone diagnoses."""
-        served = self._service.repository.models_of(ServedHealth)
-        if name is None and len(served) != 1:
-            return None
-        return self._service.repository.model_of(ServedHealth, name)
+        """The model that is named, or the only one that judges signals; without any, physics alone diagnoses."""
+        repository = self._service.repository
+        if name is None:
+            judges = [model for model in repository.models_of(ServedHealth) if _judges_signals(model)]
+            return judges[0] if len(judges) == 1 else None
+        model = repository.model_of(ServedHealth, name)
+        if not _judges_signals(model):
+            raise DataError("health.other_source", name, expected=model.health.contract.source.value)
+        return model
+
+
+def _judges_signals(model: ServedHealth) -> bool:
+    return model.health.contract.source is Source.INDICATORS
 
 
 def read_said(query: Mapping[str, str]) -> Said:
@@ -148,7 +145,7 @@ def read_said(query: Mapping[str, str]) -> Said:
     Raises
     ------
     RequestError
-        A number or a time is none.
+        A number or a time is none, or a text is too long.
     """
     given = {name: query[name] for name in _FIELDS if query.get(name)}
     try:
@@ -158,7 +155,9 @@ def read_said(query: Mapping[str, str]) -> Said:
 
 
 def read_signal(body: bytes, media_type: str, said: Said) -> tuple[Signal, Said]:
-    """Read a signal, and what is said of it by the query, or else by a JSON body.
+    """Read a signal, and what is said of it by the query, or else by the body.
+
+    No more is kept of it than is diagnosed, however long it is.
 
     Raises
     ------
@@ -169,75 +168,96 @@ def read_signal(body: bytes, media_type: str, said: Said) -> tuple[Signal, Said]
     RecordError
         The rate is missing, or a value cannot be used.
     """
-    if media_type in WAVES:
-        return _of_wave(body, said), said
-    if media_type == JSON:
-        return _of_json(body, said)
-    if media_type not in (BINARY, CURL_DEFAULT):
+    if media_type not in _READERS:
         raise MediaTypeError(
             "serving.media_type", "Content-Type", found=media_type, expected=f"{BINARY}, audio/wav, {JSON}"
         )
+    samples, of_body = _READERS[media_type](body)
+    both = said.or_else(of_body)
+    return _signal(samples, both), both
+
+
+def _of_floats(body: bytes) -> tuple[Samples, Said]:
     if len(body) % 4:
         raise RequestError("serving.float32", "body", found=len(body))
-    return _signal(np.frombuffer(body, "<f4").astype(np.float64), said), said
+    return np.frombuffer(body, "<f4").astype(np.float64), Said()
 
 
-def _of_wave(body: bytes, said: Said) -> Signal:
+def _of_wave(body: bytes) -> tuple[Samples, Said]:
     """Read a WAV file through the reader of records, which takes a path."""
     with TemporaryDirectory() as scratch:
         path = Path(scratch, "body.wav")
         path.write_bytes(body)
         try:
-            return read_record(path, said.hints())
+            signal = first_block(path, RecordHints(unit=Unit.G.value))
         except RecordError as error:
             # Its subject and reason name the scratch file.
             raise RequestError("serving.wave", "body", found=len(body)) from error
+    return signal.samples, Said(rate_hz=signal.rate_hz)
 
 
-def _of_json(body: bytes, said: Said) -> tuple[Signal, Said]:
+def _of_json(body: bytes) -> tuple[Samples, Said]:
     try:
         read = msgspec.json.decode(body, type=_Body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError("serving.signal_json", "body", reason=str(error)) from error
-    both = replace(said, **{name: getattr(said, name) or getattr(read, name) for name in _FIELDS})
-    return _signal(np.array(read.samples, np.float64), both), both
+    return np.array(read.samples, np.float64), read
 
 
-def _signal(samples: np.ndarray[Any, np.dtype[np.float64]], said: Said) -> Signal:
-    if len(samples) < MIN_SAMPLES:
-        raise RequestError("serving.few_samples", "body", found=len(samples), expected=MIN_SAMPLES)
-    hints = said.hints()
+_READERS: Mapping[str, Callable[[bytes], tuple[Samples, Said]]] = {
+    **dict.fromkeys((BINARY, CURL_DEFAULT), _of_floats),
+    **dict.fromkeys(WAVES, _of_wave),
+    JSON: _of_json,
+}
+
+
+def _signal(samples: Samples, said: Said) -> Signal:
+    rate_hz = rate_checked(said.rate_hz, "rate_hz")
+    kept = samples[: int(min(len(samples), READ_S * rate_hz))]
+    if len(kept) < MIN_SAMPLES:
+        raise RequestError("serving.few_samples", "body", found=len(kept), expected=MIN_SAMPLES, seconds=f"{READ_S:g}")
     return Signal(
-        samples=samples,
-        rate_hz=rate_checked(hints.rate_hz, "rate_hz"),
-        unit=unit_named(hints.unit, "unit"),
+        samples=kept,
+        rate_hz=rate_hz,
+        unit=unit_named(said.unit or Unit.G.value, "unit"),
         sensor=said.sensor or "",
         asset=said.asset or "",
-        time=said.time.astimezone(UTC) if said.time else None,
+        time=_in_utc(said.time) if said.time else None,
         rpm=rpm_checked(said.rpm, "rpm"),
     )
 
 
+def _in_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:  # the first and last hours that there are, in another zone
+        raise RequestError("serving.query", "time", reason=str(error)) from error
+
+
 def _document(signal: Signal, assessed: Assessment, model: ServedHealth | None) -> dict[str, Any]:
-    middle = assessed.health.middle
     return {
         "id": new_id(),
-        "time": (signal.time or datetime.now(UTC)).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": assessed.time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "path": None,
         "asset": signal.asset or None,
         "sensor_name": signal.sensor or None,
         **diagnosis_document(assessed.diagnosis),
         "plots": [],
-        "health": None
-        if middle is None or model is None
-        else {
-            "model": model.name,
-            "bundle_digest": model.digest,
-            "anomalous": assessed.health.abnormal,
-            "score": middle.score,
-            "threshold": middle.threshold if middle.threshold is None or isfinite(middle.threshold) else None,
-            "contributions": dict(middle.contributions or {}),
-        },
+        "health": _health_document(assessed, model),
         "alerts": [alert_document(alert) for alert in assessed.alerts],
         "ledger_hash": None,
+    }
+
+
+def _health_document(assessed: Assessment, model: ServedHealth | None) -> dict[str, Any] | None:
+    middle = assessed.health.middle
+    if middle is None or model is None:
+        return None
+    return {
+        "model": model.name,
+        "bundle_digest": model.digest,
+        "anomalous": assessed.health.abnormal,
+        "score": middle.score,
+        "threshold": middle.threshold,
+        "contributions": dict(middle.contributions or {}),
     }

@@ -244,7 +244,7 @@ def without_a_bank(model: bytes) -> bytes:
 
 @pytest.mark.parametrize(
     ("spoil", "code"),
-    [(failing_when_run, "bundle.graph"), (of_an_old_opset, "bundle.opset"), (without_a_bank, "bundle.graph")],
+    [(failing_when_run, "bundle.graph"), (of_an_old_opset, "bundle.opset"), (without_a_bank, "graph.port")],
 )
 def test_a_graph_that_does_not_do_what_it_must_is_refused(
     tiny_bundle: VisionBundle, tmp_path: Path, spoil: Callable[[bytes], bytes], code: str

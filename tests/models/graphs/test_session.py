@@ -50,7 +50,7 @@ def test_arrays_are_brought_to_the_type_and_layout_that_the_graph_takes(session:
 
 def test_it_says_what_the_graph_says_of_itself(session: GraphSession) -> None:
     assert session.metadata["note"] == "three wide"
-    assert session.shape("rows") == ["n", 3]
+    assert session.shape("rows") == ("n", 3)
 
 
 @pytest.mark.parametrize(

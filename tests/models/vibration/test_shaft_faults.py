@@ -69,7 +69,7 @@ def test_what_lies_outside_the_band_does_not_count() -> None:
 
 
 @quick
-@given(hz=st.floats(15, 900), seed=st.integers(0, 2**32 - 1))
+@given(hz=st.floats(40, 900), seed=st.integers(0, 2**32 - 1))
 def test_noise_is_no_line(hz: float, seed: int) -> None:
     """What a window of noise holds is taken off; what remains is within some spreads of nothing."""
     lines = spectrum({}, seed=seed)
