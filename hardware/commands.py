@@ -34,7 +34,7 @@ from andon.models.monitoring.rows import RowResult, watch_rows
 from andon.models.monitoring.watch import ConditionWatch, HealthMemory, Machines, watched_name
 from andon.models.stream.engine import Event, StreamEngine, run
 from andon.models.stream.windows import StreamEventKind, StreamOptions, WindowResult
-from andon.models.types.errors import DataError, RecordError
+from andon.models.types.errors import DataError, OptionError, RecordError
 from andon.models.types.identifiers import new_id
 from andon.models.vibration.diagnosis import MAX_DURATION_S
 
@@ -64,6 +64,8 @@ def _monitor(arguments: argparse.Namespace, console: Console) -> int:
     policy = policy_for(loaded.bundle.manifest.alerts, arguments.interval, arguments.persistence)
     check_source(model.contract, arguments.source)
     if arguments.source.startswith(SKAB):
+        if arguments.state:
+            raise OptionError("monitor.state_rows", "--state", found=arguments.source)
         _monitor_rows(model, Path(arguments.source.removeprefix(SKAB)), policy, reporter)
     else:
         records = _records(arguments.source, home, timedelta(seconds=arguments.interval), reporter)
@@ -171,19 +173,19 @@ def monitor_records(
         list(records.blocks())
         return
     options = _options(shortest)
-    remembered = recall(kept) if kept and kept.exists() else Remembered()
+    remembered = recall(kept, model.contract) if kept else Remembered()
     start = remembered.next_time(records.interval) or records.start
     records = replace(records, start=start, taken_until=remembered.taken_until)
     memory = HealthMemory(model, remembered.health(accepted))
     tell = reporter.album.keep if reporter.album else lambda *_: None
-    watch = ConditionWatch(model, machines, memory, tell, os.cpu_count() or 1)
+    watch = ConditionWatch(model, machines, memory, tell)
     engine = StreamEngine(watch, policy, options)
     engine.restore(remembered.engine)
     for event in run(engine, records):
         reporter.event(event)
     if kept:
         state, _ = engine.save()
-        remember(Remembered.of(state, memory.states), kept)
+        remember(Remembered.of(state, memory.states, model.contract), kept)
 
 
 def _options(shortest: Length) -> StreamOptions:

@@ -1,6 +1,5 @@
 """The machines that are known, kept as one document each in a folder."""
 
-import os
 import shutil
 import tempfile
 import unicodedata
@@ -13,6 +12,7 @@ from pathlib import Path
 import msgspec
 import rfc8785
 
+from andon.models.files.durable import flush_folder, write_flushed
 from andon.models.types.errors import AssetError, ResourceError
 from andon.models.types.vibration import Machine
 
@@ -62,7 +62,7 @@ class AssetRegister:
         documents = [(machine, _encoded(machine)) for machine in machines]
         with _writing(self.folder) as scratch:
             for machine, document in documents:
-                _write(scratch / self._path(machine.asset).name, document)
+                write_flushed(scratch / self._path(machine.asset).name, document)
             return tuple(self._put_in_place(machine, scratch) for machine, _ in documents)
 
     def knows(self, asset: str) -> bool:
@@ -112,7 +112,7 @@ def _read(path: Path) -> Machine:
         if (found := msgspec.json.decode(contents, type=_Version).schema_version) > SCHEMA_VERSION:
             raise AssetError("asset.newer", str(path), found=found, known=SCHEMA_VERSION)
         return msgspec.json.decode(contents, type=_Document).machine
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise AssetError("asset.damaged", str(path), found=str(error)) from error
 
 
@@ -128,25 +128,8 @@ def _writing(folder: Path) -> Iterator[Path]:
         scratch = Path(tempfile.mkdtemp(prefix=".import.", dir=folder))
         try:
             yield scratch
-            _flush_folder(folder)
+            flush_folder(folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:
         raise ResourceError("asset.not_written", str(folder), found=error.strerror or str(error)) from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    if os.name != "posix":  # only there can a folder be opened and flushed
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,13 +10,13 @@ from andon.datasets.assets.known import completed, known_machine
 from andon.datasets.assets.register import FOLDER, AssetRegister
 from andon.datasets.vibration.folders import record_paths
 from andon.datasets.vibration.hints import RecordHints
-from andon.datasets.vibration.records import read_blocks
+from andon.datasets.vibration.records import SUFFIXES, read_blocks
 from andon.models.alerts.card import SEVERITY_CODES
 from andon.models.command.console import Console
 from andon.models.command.main import BAD_INPUT, DONE
 from andon.models.command.options import andon_home, define, positive
 from andon.models.messages.catalogue import Catalogue
-from andon.models.types.errors import RecordError, ResourceError
+from andon.models.types.errors import DataError, RecordError, ResourceError
 from andon.models.types.vibration import Bearing, Diagnosis, Fault, Machine, Signal, Unit
 from andon.models.vibration.bearings import find_bearing
 from andon.models.vibration.diagnosis import MAX_DURATION_S, PhysicsDiagnoser
@@ -107,7 +107,11 @@ def diagnosis_lines(name: str, found: Diagnosis, text: Catalogue) -> Iterator[st
 
 
 def _files_of(path: Path) -> list[Path]:
-    return record_paths(path) if path.is_dir() else [path]
+    if not path.is_dir():
+        return [path]
+    if not (paths := record_paths(path)):
+        raise DataError("record.no_record", str(path), suffixes=" ".join(sorted(SUFFIXES)))
+    return paths
 
 
 def _asked_machine(arguments: argparse.Namespace) -> Machine:

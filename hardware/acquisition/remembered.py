@@ -6,26 +6,32 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from andon.models.health.settings import FeatureContract
 from andon.models.health.state import HealthState, dump_state, load_state
 from andon.models.health.watching import accept
 from andon.models.monitoring.remembering import read_memory, write_memory
 from andon.models.stream.windows import EngineState, utc
+from andon.models.types.errors import DataError
 
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """State of the stream and the alert rules, and of each machine's health as plain values."""
+    """State of the stream and the alert rules, and of each machine's health as plain values.
+
+    ``features`` are those that the health was judged by: it means nothing to a model of others.
+    """
 
     schema_version: int = SCHEMA_VERSION
     engine: EngineState = field(default_factory=EngineState)
     watched: tuple[dict[str, Any], ...] = ()
+    features: FeatureContract | None = None
 
     @classmethod
-    def of(cls, engine: EngineState, health: Sequence[HealthState]) -> "Remembered":
+    def of(cls, engine: EngineState, health: Sequence[HealthState], features: FeatureContract) -> "Remembered":
         """Bring states to what is kept."""
-        return cls(SCHEMA_VERSION, engine, tuple(dump_state(state) for state in health))
+        return cls(SCHEMA_VERSION, engine, tuple(dump_state(state) for state in health), features)
 
     def health(self, accepted: Collection[str] = ()) -> list[HealthState]:
         """The health of each sensor; what those of the assets ``accepted`` did last is taken for normal."""
@@ -43,15 +49,20 @@ class Remembered:
         return last and last + interval
 
 
-def recall(path: Path) -> Remembered:
-    """Read what was remembered.
+def recall(path: Path, features: FeatureContract) -> Remembered:
+    """Read what was remembered; nothing where there is no such file.
 
     Raises
     ------
     DataError
-        The file is damaged, or of a newer version.
+        The file is damaged, of a newer version, or of a model with other features.
     """
-    return read_memory(path, Remembered, SCHEMA_VERSION)
+    if not path.exists():
+        return Remembered(features=features)
+    remembered = read_memory(path, Remembered, SCHEMA_VERSION)
+    if remembered.features != features:
+        raise DataError("monitor.state_features", str(path))
+    return remembered
 
 
 def remember(remembered: Remembered, path: Path) -> None:

@@ -143,7 +143,7 @@ def decode_manifest(encoded: bytes, subject: str) -> AnyManifest:
         if version > SCHEMA_VERSION:
             raise BundleError("bundle.newer_schema", subject, found=version, expected=SCHEMA_VERSION)
         return msgspec.convert(document, _kind(msgspec.convert(document, _Kind), subject))
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError("bundle.manifest", subject, reason=str(error)) from error
 
 

@@ -1,6 +1,5 @@
 """Bundles on disk: a folder, or the same folder as a zip that ends in ``.andon``."""
 
-import os
 import shutil
 import stat
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from andon.models.bundle.bundle import GOLDEN_FOLDER, MANIFEST, AnyBundle, checked_bundle
 from andon.models.bundle.exchange import exchange
+from andon.models.files.durable import flush_folder, write_flushed
 from andon.models.types.errors import BundleError, OptionError, ResourceError
 
 ZIP_SUFFIX = ".andon"
@@ -54,12 +54,12 @@ def write_bundle(bundle: AnyBundle, path: Path) -> None:
         try:
             staged = scratch / "new"
             if path.suffix == ZIP_SUFFIX:
-                _write_file(staged, _zip_bytes(contents))
+                write_flushed(staged, _zip_bytes(contents))
                 staged.replace(path)
             else:
                 _write_folder(staged, contents)
                 _put_in_place(staged, path)
-            _flush_folder(path.parent)
+            flush_folder(path.parent)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:
@@ -87,26 +87,9 @@ def _put_in_place(staged: Path, path: Path) -> None:
 def _write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
     (folder / GOLDEN_FOLDER).mkdir(parents=True)
     for name, data in contents.items():
-        _write_file(folder / name, data)
-    _flush_folder(folder / GOLDEN_FOLDER)
-    _flush_folder(folder)
-
-
-def _write_file(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    if os.name != "posix":  # only there can a folder be opened and flushed
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        write_flushed(folder / name, data)
+    flush_folder(folder / GOLDEN_FOLDER)
+    flush_folder(folder)
 
 
 def _zip_bytes(contents: Mapping[str, bytes]) -> bytes:

@@ -1,12 +1,12 @@
 """What outlives a restart, in a JSON file that is replaced as a whole."""
 
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import msgspec
 
+from andon.models.files.durable import flush_folder, write_flushed
 from andon.models.types.errors import DataError, ResourceError
 
 Memory = TypeVar("Memory")
@@ -53,10 +53,8 @@ def write_memory(memory: object, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
             staged = Path(scratch, path.name)
-            with staged.open("wb") as file:
-                file.write(msgspec.json.encode(memory))
-                file.flush()
-                os.fsync(file.fileno())
+            write_flushed(staged, msgspec.json.encode(memory))
             staged.replace(path)
+        flush_folder(path.parent)
     except OSError as error:
         raise ResourceError("inspect.not_written", str(path), reason=error.strerror or str(error)) from error

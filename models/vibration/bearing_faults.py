@@ -13,6 +13,7 @@ from andon.models.types.vibration import BearingOrders, Fault
 from andon.models.vibration.comb import SEARCH, Comb, Spectrum, best_comb, without_lines
 from andon.models.vibration.comb_null import comb_null
 from andon.models.vibration.envelope import ics2, modulation_spectrum, record_envelope
+from andon.models.vibration.mains import MAINS_HZ, MAINS_WIDTH
 
 MIN_PERIODS = 100
 """A record with fewer periods of a fault says nothing of it."""
@@ -23,10 +24,6 @@ IMPULSIVE_QUANTILE = 1.645
 
 SHAFT_WIDTH = 0.0015
 """Half-width of the shaft's lines as a share of their frequency: the wander of a drive at steady load."""
-
-MAINS_HZ = (50.0, 60.0)
-MAINS_WIDTH = 0.004
-"""GB/T 15945 allows 0.2 Hz at 50 Hz."""
 
 SIDEBANDS = 2
 """To each side: a load zone of half the circumference modulates with its first harmonics."""

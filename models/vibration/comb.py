@@ -30,6 +30,9 @@ class Search:
     jitter: float
 
 
+NOISE_RATIO = 2.0
+"""What the highest of a few lines of noise has over the median of them all: such a tooth says nothing of the fundamental."""
+
 SEARCH = Search(harmonics=4, slip=0.02, jitter=0.001)
 """Chosen on generated machines (``python -m tests.bench.study_diagnosis``, docs/adr/0010)."""
 
@@ -136,8 +139,8 @@ def _peak_line(spectrum: Spectrum, centre: float, number: int, periods: float, s
 
 
 def _fundamental(teeth: list[Tooth], otherwise_hz: float) -> float:
-    """Fit the fundamental to the teeth's frequencies, each weighted by the logarithm of its ratio."""
-    weights = np.log([max(1.0, tooth.ratio) for tooth in teeth])
+    """Fit the fundamental to the teeth's frequencies, each weighted by the logarithm of its ratio over that of noise."""
+    weights = np.log([max(1.0, tooth.ratio / NOISE_RATIO) for tooth in teeth])
     numbers = np.arange(1, len(teeth) + 1)
     frequencies = np.array([tooth.frequency_hz for tooth in teeth])
     total = float(weights @ numbers**2)

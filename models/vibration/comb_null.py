@@ -47,14 +47,19 @@ class CombNull:
 
     def p_value(self, score: float, periods: float) -> float:
         """Probability that noise scores at least ``score``; never below ``1 / (1 + N_DRAWS)``."""
-        scores = np.array([np.interp(np.log(periods), np.log(self.periods), column) for column in self.scores.T])
-        return float(np.exp(np.interp(score, scores, np.log(self.tails))))
+        return float(np.exp(np.interp(score, self._at(periods, self.scores), np.log(self.tails))))
 
     def excess(self, score: float, periods: float) -> float:
         """By how many of noise's standard deviations ``score`` exceeds noise's mean: comparable between fundamentals."""
-        at = np.log(periods)
-        mean = np.interp(at, np.log(self.periods), self.mean)
-        return float((score - mean) / np.interp(at, np.log(self.periods), self.spread))
+        return float((score - self._at(periods, self.mean)) / self._at(periods, self.spread))
+
+    def _at(self, periods: float, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Interpolate ``values``, ``[k, ...]``, in the logarithm of the periods; beyond the table its ends hold."""
+        place = float(np.interp(np.log(periods), np.log(self.periods), np.arange(len(self.periods))))
+        before = min(int(place), len(self.periods) - 2)
+        share = place - before
+        between: NDArray[np.float64] = (1 - share) * values[before] + share * values[before + 1]
+        return between
 
 
 def draw_scores(

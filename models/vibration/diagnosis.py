@@ -17,14 +17,16 @@ from andon.models.types.vibration import (
     Severity,
     Signal,
 )
-from andon.models.vibration.bearing_faults import MAINS_HZ, SIGNIFICANCE, BearingEvidence, bearing_evidence
+from andon.models.vibration.bearing_faults import SIGNIFICANCE, BearingEvidence, bearing_evidence
 from andon.models.vibration.comb import Tooth
 from andon.models.vibration.indicators import indicator_document
 from andon.models.vibration.integration import power_lines
-from andon.models.vibration.rise import OwnLevels, has_risen
+from andon.models.vibration.mains import mains_hz_of
+from andon.models.vibration.rise import OwnLevels, Rise, rise_over
 from andon.models.vibration.sensor_health import check_sensor
 from andon.models.vibration.shaft_faults import (
     DOMINANT_SHARE,
+    MIN_TURNS,
     ShaftFinding,
     shaft_findings,
     stands_beside_mains,
@@ -57,12 +59,19 @@ class _Reading:
     indicators: dict[str, float | None]
     zone: ZoneVerdict
     speed: ShaftSpeed | None
-    risen: bool
+    rise: Rise
+
+    @property
+    def is_high(self) -> bool | None:
+        """Whether the velocity is higher than it should be for long, or than it used to be; None where nothing tells."""
+        if self.zone.zone is None and self.rise.velocity is None:
+            return None
+        return self.zone.zone in (Zone.C, Zone.D) or bool(self.rise.velocity)
 
     @property
     def is_severe(self) -> bool:
-        """Whether the machine vibrates more than it should for long, or more than it used to."""
-        return self.zone.zone in (Zone.C, Zone.D) or self.risen
+        """Whether the velocity or the acceleration is."""
+        return bool(self.is_high or self.rise.acceleration)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +132,7 @@ class PhysicsDiagnoser:
             indicators=indicators,
             zone=judge(machine.machine_class, levels),
             speed=speed,
-            risen=self._own is not None and has_risen(indicators, self._own, machine.machine_class),
+            rise=rise_over(self._own, indicators, machine.machine_class) if self._own else Rise(),
         )
 
 
@@ -168,7 +177,7 @@ def _look_at_bearings(reading: _Reading) -> _Conclusion:
         return _Conclusion(limits=("diagnosis.no_bearing",), looked=False)
     if reading.speed is None:
         return _Conclusion(limits=("diagnosis.no_speed",), looked=False)
-    mains = (reading.machine.line_hz,) if reading.machine.line_hz else MAINS_HZ
+    mains = mains_hz_of(reading.machine)
     signal, shaft_hz = reading.signal, reading.speed.hz
     found = [bearing_evidence(signal.samples, signal.rate_hz, shaft_hz, each.orders, mains) for each in bearings]
     best = max(found, key=lambda evidence: evidence.findings[0].excess if evidence.findings else -np.inf)
@@ -187,11 +196,11 @@ def _of_bearing(evidence: BearingEvidence, n_bearings: int, reading: _Reading) -
     if p_value >= SIGNIFICANCE:
         return none
     teeth = tuple(enumerate(best.comb.teeth, start=1))
-    if not (evidence.impulsive or reading.risen):
+    if not (evidence.impulsive or reading.rise.any):
         return replace(none, teeth=teeth, limits=(*limits, "diagnosis.faint_line"))
     if not evidence.stands_out:
         return replace(none, fault=Fault.UNKNOWN, teeth=teeth, limits=(*limits, "diagnosis.decoys"))
-    strong = (reading.indicators.get("kurtosis") or 0.0) >= STRONG_KURTOSIS or reading.risen
+    strong = (reading.indicators.get("kurtosis") or 0.0) >= STRONG_KURTOSIS or reading.rise.any
     return replace(none, fault=best.fault, teeth=teeth, severity=Severity.WARNING if strong else Severity.WATCH)
 
 
@@ -211,12 +220,15 @@ def bearings_at(signal: Signal, machine: Machine) -> Sequence[Bearing]:
 
 
 def _look_at_shaft(reading: _Reading) -> _Conclusion:
-    if reading.zone.zone is None and not reading.risen:
-        return _Conclusion(limits=("diagnosis.no_severity",), looked=False)
-    if not reading.is_severe:
+    if reading.is_high is None:
+        # Where the class is known, the zone's own reason says what is missing.
+        return _Conclusion(limits=() if reading.machine.machine_class else ("diagnosis.no_severity",), looked=False)
+    if not reading.is_high:
         return _Conclusion()
     if reading.speed is None:
         return _Conclusion(limits=("diagnosis.no_speed",), looked=False)
+    if reading.speed.hz * reading.signal.duration_s < MIN_TURNS:
+        return _Conclusion(limits=("diagnosis.few_turns",), looked=False)
     lines = velocity_lines(
         power_lines(
             to_working_unit(reading.signal.samples, reading.signal.unit),
@@ -226,10 +238,9 @@ def _look_at_shaft(reading: _Reading) -> _Conclusion:
         evaluation_band(reading.speed.hz * 60),
     )
     findings = shaft_findings(lines, reading.speed.hz, reading.machine, reading.direction)
-    limits = list(_limits_of_shaft(findings[0], reading, lines.resolution_hz))
     ranked = tuple(RankedFault(each.fault, each.share, None) for each in findings)
     if findings[0].share < DOMINANT_SHARE:
-        return _Conclusion(Fault.UNKNOWN, ranked=ranked, limits=tuple(limits))
+        return _Conclusion(Fault.UNKNOWN, ranked=ranked)
     severity = SEVERITY_OF_ZONE[reading.zone.zone] if reading.zone.zone else Severity.WARNING
     return _Conclusion(
         findings[0].fault,
@@ -237,7 +248,7 @@ def _look_at_shaft(reading: _Reading) -> _Conclusion:
         ranked,
         findings[0].teeth,
         max(severity, Severity.WATCH, key=_URGENCY.index),
-        tuple(limits),
+        tuple(_limits_of_shaft(findings[0], reading, lines.resolution_hz)),
     )
 
 

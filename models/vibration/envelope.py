@@ -79,12 +79,15 @@ def squared_envelope(samples: Array, rate_hz: float) -> Array:
     bins = fft.rfft(samples, axis=-1)[..., 1:]
     n_band = int(min(bins.shape[-1], MAX_BAND_HZ * samples.shape[-1] / rate_hz))
     band = bins[..., : max(1, n_band)]
-    magnitude = np.abs(band)
-    floor = magnitude.max(axis=-1, keepdims=True) * RELATIVE_FLOOR
-    # Below the floor the division by it leaves less than one, and a constant record, whose floor is zero, stays zero.
-    white = band / np.maximum(magnitude, np.maximum(floor, np.finfo(magnitude.dtype).tiny))
-    analytic = fft.ifft(white, fft.next_fast_len(white.shape[-1]), axis=-1, overwrite_x=True)
-    squared: Array = analytic.real**2 + analytic.imag**2
+    weights = np.abs(band)
+    floor = np.maximum(weights.max(axis=-1, keepdims=True) * RELATIVE_FLOOR, np.finfo(weights.dtype).tiny)
+    # Below the floor less than one is left, and a constant record, whose bins are all zero, stays zero. In place: a product costs
+    # much less than a quotient of complex numbers, and fresh arrays cost as much as the arithmetic.
+    np.reciprocal(np.maximum(weights, floor, out=weights), out=weights)
+    band *= weights
+    analytic = fft.ifft(band, fft.next_fast_len(band.shape[-1]), axis=-1, overwrite_x=True)
+    squared: Array = analytic.real**2
+    squared += analytic.imag**2
     squared /= np.maximum(squared.mean(axis=-1, keepdims=True), np.finfo(squared.dtype).tiny)
     return squared
 

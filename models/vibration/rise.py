@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from andon.models.types.vibration import MachineClass
 from andon.models.vibration.zones import limits_of
 
-ACCELERATION_FACTOR = 2.0
-"""6 dB: no standard sets limits for acceleration; a doubling is what condition monitoring takes for a change (ISO 13373-1)."""
+RISE_FACTOR = 2.0
+"""6 dB: what condition monitoring takes for a change (ISO 13373-1) where no standard sets a limit. None does for acceleration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +23,37 @@ def own_levels(indicators: Mapping[str, float | None]) -> OwnLevels:
     return OwnLevels(indicators.get("velocity_rms_mm_s"), indicators.get("rms_m_s2"))
 
 
-def has_risen(indicators: Mapping[str, float | None], own: OwnLevels, machine_class: MachineClass | None) -> bool:
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """Whether a record's velocity and acceleration are above the machine's own; None where that is not known.
+
+    Impacts of a bearing raise the acceleration long before they raise the velocity, of which the shaft's lines are the largest part
+    in good condition too: only a rise in velocity says something of the shaft.
+    """
+
+    velocity: bool | None = None
+    acceleration: bool | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether one of them is known to have risen."""
+        return bool(self.velocity or self.acceleration)
+
+
+def rise_over(own: OwnLevels, indicators: Mapping[str, float | None], machine_class: MachineClass | None) -> Rise:
     """Compare a record's levels with the machine's own.
 
-    Velocity has risen above the ALARM of ISO 10816-3 (baseline and a quarter of the B/C limit), where the class is known;
-    acceleration has risen when it has doubled.
+    Velocity has risen above the ALARM of ISO 10816-3 (baseline and a quarter of the B/C limit) where the class is known, otherwise when
+    it has doubled; acceleration when it has doubled.
     """
-    velocity, acceleration = indicators.get("velocity_rms_mm_s"), indicators.get("rms_m_s2")
-    by_velocity = (
-        velocity is not None
-        and own.velocity_rms_mm_s is not None
-        and machine_class is not None
-        and velocity > limits_of(machine_class).velocity_mm_s.alarm(own.velocity_rms_mm_s)
+    now = own_levels(indicators)
+    return Rise(
+        _exceeds(now.velocity_rms_mm_s, own.velocity_rms_mm_s, machine_class),
+        _exceeds(now.acceleration_rms_m_s2, own.acceleration_rms_m_s2, None),
     )
-    by_acceleration = (
-        acceleration is not None
-        and own.acceleration_rms_m_s2 is not None
-        and acceleration > ACCELERATION_FACTOR * own.acceleration_rms_m_s2
-    )
-    return by_velocity or by_acceleration
+
+
+def _exceeds(now: float | None, own: float | None, machine_class: MachineClass | None) -> bool | None:
+    if now is None or own is None:
+        return None
+    return now > (limits_of(machine_class).velocity_mm_s.alarm(own) if machine_class else RISE_FACTOR * own)

@@ -30,8 +30,13 @@ LINE_WIDTH = 0.004
 LOBE = 2
 """Half-width of the Hann window's lobe in lines of the spectrum: no line is narrower."""
 
-BACKGROUND_LINES = 50
-"""To each side: some hundredths of the lines in a record of seconds, over which the noise of a machine is about as high."""
+BACKGROUND_SHARE = 0.5
+BACKGROUND_LINES = (10, 50)
+"""How far to each side the background is taken from, as a share of the frequency within bounds: noise of velocity falls with the square
+of the frequency, but its median over a symmetric stretch is still its level in the middle."""
+
+MIN_TURNS = 20
+"""Turns in a record from which the shaft's lines can be told from noise: halves are then twice as far apart as a window is wide."""
 
 LINE_RATIO = 2.0
 """6 dB over the background: less is no line, since the sum over a window of noise is up to 4 dB above its median."""
@@ -75,8 +80,9 @@ class VelocityLines:
 
     def _background(self, frequency_hz: float) -> float:
         """Mean power of noise in a line around ``frequency_hz``, from the median, which single lines do not move."""
-        centre = round(frequency_hz / self.resolution_hz)
-        around = self.power[max(0, centre - BACKGROUND_LINES) : centre + BACKGROUND_LINES + 1]
+        centre = frequency_hz / self.resolution_hz
+        reach = float(np.clip(BACKGROUND_SHARE * centre, *BACKGROUND_LINES))
+        around = self.power[max(0, round(centre - reach)) : round(centre + reach) + 1]
         in_band = around[around > 0]
         return float(np.median(in_band) / MEDIAN_OF_NOISE) if len(in_band) else 0.0
 

@@ -6,8 +6,9 @@ import numpy as np
 from scipy import fft
 
 from andon.models.types.vibration import Machine, Samples, Signal
-from andon.models.vibration.comb import SEARCH, Spectrum, best_comb
+from andon.models.vibration.comb import SEARCH, Spectrum, best_comb, without_lines
 from andon.models.vibration.comb_null import comb_null
+from andon.models.vibration.mains import MAINS_WIDTH, mains_hz_of
 
 SIGNIFICANCE = 0.01
 """A speed is believed where noise would show a comb like its harmonics once in a hundred records."""
@@ -34,12 +35,16 @@ def shaft_speed(signal: Signal, machine: Machine) -> ShaftSpeed | None:
     """Read the speed from the harmonics of the shaft, near what is known of it.
 
     A measured speed is refined within the slip that a comb allows; without one, the machine's range of speeds is searched, since
-    the slip of a motor is more than that. None where nothing is known, or no harmonics stand out in the range.
+    the slip of a motor is more than that. None where nothing is known, or no harmonics stand out in the range. Lines at the mains
+    and at twice the mains do not count: they stand where a motor's synchronous speed and its multiples would.
     """
     low_rpm, high_rpm = _range_rpm(signal, machine)
     if low_rpm is None or high_rpm is None:
         return None
-    found = _search(amplitude_lines(signal.samples), 1 / signal.duration_s, low_rpm / 60, high_rpm / 60)
+    resolution_hz = 1 / signal.duration_s
+    mains = [number * hz for hz in mains_hz_of(machine) for number in (1, 2)]
+    lines = without_lines(amplitude_lines(signal.samples), resolution_hz, mains, MAINS_WIDTH)
+    found = _search(lines, resolution_hz, low_rpm / 60, high_rpm / 60)
     if signal.rpm:
         return ShaftSpeed(found, "refined") if found else ShaftSpeed(signal.rpm / 60, "measured")
     return ShaftSpeed(found, "estimated") if found else None

@@ -6,6 +6,7 @@ import tempfile
 
 from tests.bench import (
     bench_accuracy,
+    bench_diagnosis,
     bench_memory,
     bench_monitoring,
     bench_serving,
@@ -19,6 +20,7 @@ BENCHES = {
     "accuracy": bench_accuracy.main,
     "vision": bench_vision.main,
     "vibration": bench_vibration.main,
+    "diagnosis": bench_diagnosis.main,
     "memory": bench_memory.main,
     "monitoring": bench_monitoring.main,
     "serving": bench_serving.main,

@@ -45,7 +45,6 @@ from andon.models.types.vibration import Bearing, Diagnosis, Fault, Machine, Mac
 from andon.models.types.vision import Split
 from andon.models.vibration import comb_null
 from andon.models.vibration.bearing_faults import (
-    MAINS_HZ,
     SIGNIFICANCE,
     fault_fundamentals,
     impulsive_from,
@@ -55,6 +54,7 @@ from andon.models.vibration.comb import SEARCH, Search, best_comb
 from andon.models.vibration.comb_null import N_DRAWS, PERIODS, TABLE, CombNull, encode, tabulate
 from andon.models.vibration.diagnosis import PhysicsDiagnoser
 from andon.models.vibration.envelope import Envelope, ics2, modulation_spectrum, record_envelope
+from andon.models.vibration.mains import MAINS_HZ
 
 PROCESSES = 2
 CHOOSING, REPORTED = 1, 2

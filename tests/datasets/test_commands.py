@@ -17,7 +17,7 @@ from PIL import Image
 from tests.conftest import Andon, plate, write_plates
 
 from andon.datasets.vision import elpv
-from andon.models.bundle.runtime import load_bundle
+from andon.models.bundle.runtime import load_bundle, load_inspector
 from andon.models.bundle.storage import read_bundle
 from andon.models.vision.overlays import encode_png
 
@@ -222,7 +222,7 @@ def test_what_is_taught_is_a_bundle_that_inspects(
     said = andon("teach", bundle_dir, "--good", good, "--out", out, "--overkill", "0.3", "--seed", "5", "--json")
     assert (said.code, said.err) == (0, "")
     (document,) = said.documents
-    manifest = read_bundle(Path(out)).manifest
+    manifest = load_inspector(Path(out)).bundle.manifest
     assert document["digest"] == read_bundle(Path(out)).digest
     assert (manifest.seed, manifest.operating_point.overkill_budget, document["left_out"]) == (5, 0.3, 0)
     assert andon("bundle", "verify", out).code == 0

@@ -1,4 +1,4 @@
-"""``andon demo``: the whole path on generated boards, as a person would start it."""
+"""``andon demo``: the whole path on generated boards and bearings, as a person would start it."""
 
 import json
 import os
@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.conftest import Andon
+from tests.datasets.vibration.conftest import PackageIndex
 from tests.training.conftest import missing_for_training
+
+from andon.models.command.console import Console
 
 MISSING = [*missing_for_training(), *(name for name in ("fastapi", "uvicorn", "httpx") if find_spec(name) is None)]
 
@@ -44,3 +48,69 @@ def test_the_demo_runs_through_and_leaves_no_service(tmp_path: Path) -> None:
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{document['service']}/v2/health/live", trust_env=False)
     assert {each.name for each in tmp_path.iterdir()} == {"home", "overlays"}
+
+
+def test_the_demo_of_equipment_names_both_faults(
+    andon: Andon, small_release: PackageIndex, clean_environment: Path
+) -> None:
+    import httpx
+
+    said = andon("demo", "equipment", "--exit", "--json", "--out", "pictures")
+    assert (said.code, said.err) == (0, "")
+    *told, last = said.documents
+    raised = [each for each in told if each["type"] == "alert" and each["event"] == "raised"]
+    assert [(each["asset"], each["fault"]) for each in raised] == [("rig A", "inner_race"), ("rig B", "outer_race")]
+    for alert in raised:
+        with Image.open(alert["plot"]) as picture:
+            picture.verify()
+    windows = [each for each in told if each["type"] == "window"]
+    # A healthy record is twice as fast as the others, and so gives two windows of their number of samples.
+    assert len(windows) == 2 * (2 * 3 + 4)
+    assert not any(each["anomalous"] for each in windows if each["judged"] and each["fault"] is None)
+    assert (last["records"], last["right"]) == (11, 11)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{last['service']}/v2/health/live", trust_env=False)
+    assert {each.name for each in clean_environment.iterdir()} == {"pictures"}
+
+
+def test_the_demo_of_equipment_needs_no_index_once_it_ran(andon: Andon, small_release: PackageIndex) -> None:
+    fetched = andon("data", "fetch", "mfpt")
+    assert fetched.code == 0
+    small_release.close()
+    said = andon("demo", "equipment", "--exit")
+    assert (said.code, said.err) == (0, "")
+    assert "11 of 11 records" in said.out
+    assert "rig A" in said.out
+
+
+@pytest.fixture
+def empty_index(package_index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> PackageIndex:
+    """An index without the records, as the one that pip is configured with."""
+    monkeypatch.setenv("PIP_INDEX_URL", package_index.url)
+    return package_index
+
+
+def test_without_records_the_demo_of_equipment_says_so(andon: Andon, empty_index: PackageIndex) -> None:
+    said = andon("demo", "equipment", "--exit")
+    assert said.code == 3
+    assert said.complaint.startswith("andon: demo equipment: could not be shown: ")
+    assert empty_index.url in said.complaint
+
+
+def test_without_records_the_demo_shows_images_and_says_what_it_could_not(
+    andon: Andon, empty_index: PackageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import httpx
+
+    from andon.training.demo import commands
+
+    def prepare(_arguments: object, home: Path, console: Console) -> commands.Show:
+        (home / "bundles").mkdir(parents=True)
+        return lambda service: console.emit({"alive": httpx.get(f"{service.url}/v2/health/live").is_success})
+
+    empty_index.close()
+    monkeypatch.setitem(commands._PREPARE, "vision", prepare)
+    said = andon("demo", "--exit", "--json")
+    assert (said.code, said.documents) == (3, [{"alive": True}])
+    assert said.err.startswith("andon: demo equipment: could not be shown: ")
+    assert said.err.count("\n") == 1

@@ -10,10 +10,12 @@ from importlib.metadata import Distribution, distribution
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from tests.conftest import write_plates
+from tests.motors import motor_signal
 
 from andon.models.bundle.bundle import VisionBundle
 from andon.models.bundle.storage import write_bundle
@@ -21,7 +23,8 @@ from andon.models.messages.catalogue import LANGUAGES
 
 REPOSITORY = Path(__file__).parents[2]
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-NOT_BASE = ("torch", "torchvision", "timm", "mlflow", "sklearn", "matplotlib", "fastapi", "uvicorn", "elpv_dataset")
+TABLES = ("models/vibration/bearings.toml", "models/vibration/comb_null.npz", "datasets/assets/machines.csv")
+NOT_BASE = ("torch", "torchvision", "timm", "mlflow", "sklearn", "fastapi", "uvicorn", "elpv_dataset", "pypi_simple")
 
 pytestmark = [
     pytest.mark.skipif(
@@ -118,9 +121,9 @@ def test_the_wheel_holds_the_product_and_nothing_else(wheel: Path) -> None:
     strange = [name for name in names if name.endswith((*IMAGES, ".ipynb", ".onnx", ".npy", ".pyc"))]
     assert strange == []
     assert [name for name in names if any(part.startswith(("test", "bench")) for part in name.split("/"))] == []
-    sources = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "models/messages").rglob("*.toml")}
-    assert len(sources) >= 2 * len(LANGUAGES)
-    assert {f"andon/{source}" for source in sources} <= set(names)
+    texts = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "models/messages").rglob("*.toml")}
+    assert len(texts) >= 2 * len(LANGUAGES)
+    assert {f"andon/{source}" for source in (*texts, *TABLES)} <= set(names)
 
 
 def test_the_base_install_has_nothing_of_the_extras(run: Run) -> None:
@@ -143,6 +146,23 @@ def test_it_teaches_verifies_and_inspects(run: Run) -> None:
     inspected = run("andon", "inspect", "taught", "data/bad", "data/good/00.png", "--json", "--fail-on-ng")
     assert (inspected.returncode, inspected.stderr) == (1, "")
     assert [json.loads(line)["verdict"] for line in inspected.stdout.splitlines()] == ["NG", "NG", "OK"]
+
+
+def test_it_knows_machines_and_diagnoses_them(run: Run, machine: Path, ground: Path) -> None:
+    signal = motor_signal(0, snr_db=0.0)
+    np.savetxt(ground / "sick.csv", signal.samples, fmt="%.6f", header="acceleration", comments="")
+    imported = run("andon", "assets", "import", str(next(machine.parent.rglob("machines.csv"))), "--json")
+    assert (imported.returncode, imported.stderr) == (0, "")
+    assert len(imported.stdout.splitlines()) == 3
+    words = ["--rate", f"{signal.rate_hz:g}", "--unit", "g", "--rpm", f"{signal.rpm:g}"]
+    said = run("andon", "diagnose", "sick.csv", *words, "--bearing", "6205", "--json", "--plot", "plots")
+    assert (said.returncode, said.stderr) == (0, "")
+    document = json.loads(said.stdout)
+    assert (document["fault"], document["zone"]) == ("outer_race", None)
+    assert document["p_value"] < 0.01
+    assert [(ground / plot).is_file() for plot in document["plots"]] == [True, True]
+    known = run("andon", "diagnose", "sick.csv", *words, "--asset", "P-101", "--json")
+    assert (known.returncode, json.loads(known.stdout)["zone"] is None) == (0, False)
 
 
 def test_it_evaluates(run: Run) -> None:

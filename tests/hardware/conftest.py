@@ -8,11 +8,11 @@ from tests.rigs import write_rig
 
 from andon.datasets.health.sources import Wishes, open_health_data
 from andon.models.bundle.health_teaching import HealthLesson, teach_health
+from andon.models.bundle.runtime import make_health_model
 from andon.models.bundle.storage import write_bundle
 from andon.models.health.watching import HealthModel
-from andon.models.bundle.runtime import make_health_model
 
-LIFE = (*((turn, None) for turn in range(6)), *((turn, -4.0 + turn) for turn in range(6, 12)))
+LIFE = (*((turn, None) for turn in range(6)), *((turn, turn - 10.0) for turn in range(6, 12)))
 """Twelve hours of a motor, an hour apart: six healthy, then six in which a fault of its bearing grows."""
 
 

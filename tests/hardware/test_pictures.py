@@ -75,7 +75,9 @@ def test_each_sensor_gets_its_trend_with_the_alerts_of_its_asset(
     shown = {}
     draw = trend_module.trend_plot
 
-    def spy(times: object, scores: object, thresholds: object, states: object, events: list[object], *rest: object) -> bytes:
+    def spy(
+        times: object, scores: object, thresholds: object, states: object, events: list[object], *rest: object
+    ) -> bytes:
         shown[rest[0]] = (len(list(states)), len(events))  # type: ignore[call-overload]
         return draw(times, scores, thresholds, states, events, *rest)  # type: ignore[arg-type]
 

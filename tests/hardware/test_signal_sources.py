@@ -4,14 +4,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.motors import write_record
 
 from andon.datasets.synthetic.bearings.generator import generate
 from andon.datasets.synthetic.bearings.scenario import Scenario
+from andon.datasets.vibration.folders import record_paths
+from andon.hardware.acquisition.record_folder import RecordFiles
 from andon.hardware.sim.disturbances import Disturbances, disturb
 from andon.hardware.sim.simulated_sensors import (
     Onset,
@@ -20,6 +24,7 @@ from andon.hardware.sim.simulated_sensors import (
     SimulatedSensors,
     simulated_machines,
 )
+from andon.models.types.errors import RecordError
 from andon.models.types.vibration import Fault, Signal, SignalSource, Unit
 
 START = datetime(2025, 3, 1, 6, tzinfo=UTC)
@@ -34,16 +39,27 @@ def simulated(**changes: object) -> SimulatedSensors:
     return replace(SimulatedSensors(simulated_machines(3, 0, 0.1), START, HOUR, 4), **changes)  # type: ignore[arg-type]
 
 
-SOURCES: dict[str, Callable[[], SignalSource]] = {
-    "simulated": simulated,
-    "disturbed": lambda: simulated(disturbances=Disturbances(0.2, 0.2, 0.2, 0.2)),
-    "replay": lambda: ReplaySensors([recorded("a", 2500), recorded("b", 1000)], START, 0.4),
+def complain(path: Path, error: RecordError) -> None:
+    raise AssertionError(path) from error
+
+
+def record_files(folder: Path) -> RecordFiles:
+    for number in range(3):
+        write_record(folder, str(number), recorded("a", 2500, 100.0), asset="pump")
+    return RecordFiles(record_paths(folder), HOUR, complain)
+
+
+SOURCES: dict[str, Callable[[Path], SignalSource]] = {
+    "simulated": lambda _: simulated(),
+    "disturbed": lambda _: simulated(disturbances=Disturbances(0.2, 0.2, 0.2, 0.2)),
+    "replay": lambda _: ReplaySensors([recorded("a", 2500), recorded("b", 1000)], START, 0.4),
+    "files": record_files,
 }
 
 
 @pytest.mark.parametrize("make", SOURCES.values(), ids=SOURCES)
-def test_it_delivers_timed_blocks_while_open(make: Callable[[], SignalSource]) -> None:
-    with make() as source:
+def test_it_delivers_timed_blocks_while_open(make: Callable[[Path], SignalSource], tmp_path: Path) -> None:
+    with make(tmp_path) as source:
         blocks = list(source.blocks())
     assert len(blocks) > 2
     for block in blocks:
@@ -58,8 +74,10 @@ def test_it_delivers_timed_blocks_while_open(make: Callable[[], SignalSource]) -
 
 
 @pytest.mark.parametrize("make", SOURCES.values(), ids=SOURCES)
-def test_it_delivers_the_same_each_time_it_is_opened(make: Callable[[], SignalSource]) -> None:
-    first, second = ([(block.time, block.sensor, block.samples.tobytes()) for block in make().blocks()] for _ in "ab")
+def test_it_delivers_the_same_each_time_it_is_made(make: Callable[[Path], SignalSource], tmp_path: Path) -> None:
+    first, second = (
+        [(block.time, block.sensor, block.samples.tobytes()) for block in make(tmp_path).blocks()] for _ in "ab"
+    )
     assert first == second
 
 

@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
+from tests.motors import taught_motors
 from tests.pumps import taught_health
 
 from andon.models.bundle.bundle import Bundle, HealthBundle, VisionBundle
@@ -42,6 +43,19 @@ def pumps(health_bundle: HealthBundle, bundles: Path) -> Path:
     """The same, written as ``pumps`` beside ``plates``: ask for it before the repository."""
     write_bundle(health_bundle, bundles / "pumps")
     return bundles / "pumps"
+
+
+@pytest.fixture(scope="session")
+def motors_bundle() -> HealthBundle:
+    """A health model of two motors, which judges signals, in memory."""
+    return taught_motors()
+
+
+@pytest.fixture
+def motors(motors_bundle: HealthBundle, bundles: Path) -> Path:
+    """The same, written as ``motors`` beside ``plates``: ask for it before the repository."""
+    write_bundle(motors_bundle, bundles / "motors")
+    return bundles / "motors"
 
 
 @pytest.fixture

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.motors import START, motor
+from tests.serving.signal_requests import SICK, STEP, floats
 
+from andon.datasets.assets.register import FOLDER, AssetRegister
 from andon.models.command.main import main
 from andon.models.types.vision import Frame
 from andon.serving.commands import listen_on
@@ -61,6 +64,25 @@ def test_answers_are_not_held_back_for_acknowledgements() -> None:
         listener.listen()
         with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_restart_goes_on_where_the_service_stopped(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    AssetRegister(home / FOLDER).import_machines([motor("P-1")])
+    alerts = []
+    for first in (0, 2):
+        with running("--json", home=home) as process:
+            assert process.stdout
+            url = json.loads(process.stdout.readline())["url"]
+            for turn in range(first, first + 2):
+                time = (START + turn * STEP).isoformat()
+                about = {"rate_hz": SICK[turn].rate_hz, "rpm": SICK[turn].rpm, "asset": "P-1", "time": time}
+                answer = httpx.post(f"{url}/api/v1/signals", params=about, content=floats(SICK[turn].samples))
+                alerts += [(turn, alert["event"], alert["fault"]) for alert in answer.json()["alerts"]]
+            process.terminate()
+            process.communicate(timeout=30)
+    assert alerts == [(3, "raised", "outer_race")]
+    assert (home / "signals.json").is_file()
 
 
 def test_its_own_folder_may_be_empty(tmp_path: Path) -> None:

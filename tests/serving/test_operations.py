@@ -5,6 +5,8 @@ from html.parser import HTMLParser
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
+from tests.motors import motor_signal
+from tests.serving.signal_requests import said_of, send
 
 from andon.models.bundle.bundle import VisionBundle
 from andon.models.types.vision import Frame
@@ -76,7 +78,8 @@ def test_every_route_is_described(client: TestClient) -> None:
     expected |= {
         ("POST", f"/v2/repository{path}") for path in ("/index", "/models/{model}/load", "/models/{model}/unload")
     }
-    expected |= {("POST", "/api/v1/inspections"), ("GET", "/api/v1/bundles"), ("GET", "/api/v1/bundles/{name}")}
+    expected |= {("POST", "/api/v1/inspections"), ("POST", "/api/v1/signals")}
+    expected |= {("GET", "/api/v1/bundles"), ("GET", "/api/v1/bundles/{name}")}
     assert described == expected | {("GET", "/metrics")}
     for path, methods in document["paths"].items():
         for operation in methods.values():
@@ -91,6 +94,11 @@ def test_every_route_is_described(client: TestClient) -> None:
             "/api/v1/inspections",
             {"multipart/form-data", "image/jpeg", "image/png", "application/octet-stream"},
             {"model", "serial", "station", "Idempotency-Key"},
+        ),
+        (
+            "/api/v1/signals",
+            {"application/json", "application/octet-stream", "audio/wav"},
+            {"asset", "sensor", "rate_hz", "rpm", "unit", "time", "bearing", "orders", "machine", "model"},
         ),
         (
             "/v2/models/{model}/infer",
@@ -113,3 +121,19 @@ def test_an_inspection_has_the_members_described(
     schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
     assert answer.keys() == schema["properties"].keys()
     assert answer["defects"][0].keys() == schema["properties"]["defects"]["items"]["properties"].keys()
+
+
+@pytest.mark.usefixtures("motors")
+def test_a_signals_answer_has_the_members_described(client: TestClient) -> None:
+    signal = motor_signal(0, snr_db=0.0)
+    about = said_of(signal, asset=signal.asset, sensor=signal.sensor)
+    answer = send(client, signal, about)
+    document = client.get("/openapi.json").json()["paths"]["/api/v1/signals"]["post"]
+    schema = document["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
+    assert answer.keys() == schema.keys()
+    assert answer["health"].keys() == schema["health"]["properties"].keys()
+    for listed in ("evidence", "ranked"):
+        assert answer[listed][0].keys() == schema[listed]["items"]["properties"].keys()
+    assert answer["sensor"].keys() == schema["sensor"]["properties"].keys()
+    body = document["requestBody"]["content"]["application/json"]["schema"]
+    assert body["properties"].keys() == {"samples", *(each["name"] for each in document["parameters"])}

@@ -11,7 +11,7 @@ from andon.datasets.vision.sources import open_dataset
 from andon.models.bundle.runtime import make_inspector
 from andon.models.bundle.storage import write_bundle
 from andon.models.command.console import Console
-from andon.models.command.main import DONE
+from andon.models.command.main import DONE, NO_RESOURCE
 from andon.models.command.options import andon_home, define
 from andon.models.evaluation.inspection import Evaluation, evaluation_document
 from andon.models.messages.catalogue import Catalogue
@@ -41,8 +41,36 @@ def demo(parser: argparse.ArgumentParser, text: Catalogue) -> None:
 
 def _demo(arguments: argparse.Namespace, console: Console) -> int:
     home = andon_home(os.environ)
-    wanted = [prepare for name, prepare in _PREPARE.items() if arguments.what in (name, "all")]
-    shows = [prepare(arguments, home, console) for prepare in wanted]
+    wanted = PARTS[:-1] if arguments.what == "all" else (arguments.what,)
+    shows, missing = _prepared(wanted, arguments, home, console)
+    if shows:
+        _serve_and_show(shows, arguments, home, console)
+    for error in missing:
+        console.complain(error)
+    return NO_RESOURCE if missing else DONE
+
+
+Show = Callable[[Service], None]
+"""What is shown once the service runs."""
+
+
+def _prepared(
+    wanted: Sequence[str], arguments: argparse.Namespace, home: Path, console: Console
+) -> tuple[list[Show], list[ResourceError]]:
+    """Prepare what is wanted; what lacks a device, a server or the disk does not stand in the way of the others."""
+    shows: list[Show] = []
+    missing: list[ResourceError] = []
+    for name in wanted:
+        try:
+            shows.append(_PREPARE[name](arguments, home, console))
+        except ResourceError as error:
+            if arguments.debug:
+                raise
+            missing.append(ResourceError("demo.not_shown", f"demo {name}", reason=console.catalogue.error(error)))
+    return shows, missing
+
+
+def _serve_and_show(shows: Sequence[Show], arguments: argparse.Namespace, home: Path, console: Console) -> None:
     with ExitStack() as cleanup:
         service = start_service(home / "bundles", home / "demo-serve.log")
         cleanup.callback(service.stop)
@@ -55,11 +83,6 @@ def _demo(arguments: argparse.Namespace, console: Console) -> int:
         console.say("demo.stopped")
     else:
         console.say("demo.left_running", url=service.url, pid=service.process.pid)
-    return DONE
-
-
-Show = Callable[[Service], None]
-"""What is shown once the service runs."""
 
 
 def _prepare_vision(arguments: argparse.Namespace, home: Path, console: Console) -> Show:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
@@ -22,10 +23,11 @@ from andon.models.bundle.storage import write_bundle
 from andon.models.command.console import Console
 from andon.models.command.options import DATA_FOLDER
 from andon.models.monitoring.watch import watched_name
+from andon.models.types.progress import Progress
 from andon.models.types.vibration import HEALTHY, Fault, Machine
 from andon.training.demo.service import Service, monitor_station
 from andon.training.pipelines.equipment import AlertWishes, TrainedHealth, train_health
-from andon.training.tracking.registry import promote, push
+from andon.training.tracking.registry import RegisteredVersion, promote, push
 from andon.training.tracking.runs import TrainingRecord, log_training
 from andon.training.tracking.store import default_store
 
@@ -60,19 +62,9 @@ def prepare(home: Path, console: Console) -> Prepared:
     console.say("data.non_commercial", subject=mfpt.PROVENANCE.name, licence=mfpt.PROVENANCE.licence)
     paths = _by_label(record_paths(folder))
     with console.progress() as progress:
-        wishes = Wishes(rate_hz=RATE_HZ)
-        trained = train_health(
-            _for_rigs(open_health_data(NAME, wishes, 0, home / DATA_FOLDER, progress)),
-            AlertWishes(interval_s=INTERVAL_S),
-            0,
-            progress,
-        )
-        bundle = home / "demo" / NAME
-        write_bundle(trained.bundle, bundle)
-        store = default_store(home, os.environ)
-        log_training(TrainingRecord(trained.bundle, NAME, trained.metrics, {}), store, progress)
-        version = push(bundle, NAME, store, progress)
-        promote(NAME, str(version.version), "champion", store, home / "bundles", progress)
+        data = open_health_data(NAME, Wishes(rate_hz=RATE_HZ), 0, home / DATA_FOLDER, progress)
+        trained = train_health(_for_rigs(data), AlertWishes(interval_s=INTERVAL_S), 0, progress)
+        version = _promote(trained, home, progress)
     console.say("demo.promoted", name=NAME, version=version.version, digest=trained.bundle.digest[:12])
     return Prepared(paths, trained)
 
@@ -94,6 +86,16 @@ def show(service: Service, prepared: Prepared, out: Path, console: Console) -> N
     _ask(service, prepared, console)
 
 
+def _promote(trained: TrainedHealth, home: Path, progress: Progress) -> RegisteredVersion:
+    """Track the model and put it into the service's folder."""
+    path, store = home / "demo" / NAME, default_store(home, os.environ)
+    write_bundle(trained.bundle, path)
+    log_training(TrainingRecord(trained.bundle, NAME, trained.metrics, {}), store, progress)
+    version = push(path, NAME, store, progress)
+    promote(NAME, str(version.version), "champion", store, home / "bundles", progress)
+    return version
+
+
 def _by_label(paths: Sequence[Path]) -> dict[str, list[Path]]:
     labelled: dict[str, list[Path]] = {}
     for path in paths:
@@ -110,16 +112,17 @@ def _for_rigs(data: HealthData) -> HealthData:
 def _ask(service: Service, prepared: Prepared, console: Console) -> None:
     """Send every record to the service, and show what it says beside the truth."""
     table = Table(*(console.text(f"demo.{name}") for name in ("record", "truth", "diagnosis", "p_value", "severity")))
-    right = total = 0
+    right = []
     with monitor_station(service.url) as station:
-        for label, paths in prepared.paths.items():
-            for path in paths:
-                said = station.send(read_record(path), path.stem)
-                total += 1
-                right += said["fault"] == label
-                colour = "green" if said["fault"] == label else "red"
-                p_value = "-" if said["p_value"] is None else f"{said['p_value']:.2g}"
-                table.add_row(path.stem, label, f"[{colour}]{said['fault']}[/]", p_value, said["severity"])
+        for label, path in ((label, path) for label, paths in prepared.paths.items() for path in paths):
+            said = station.send(read_record(path), path.stem)
+            right.append(said["fault"] == label)
+            table.add_row(path.stem, label, *_said(said, "green" if right[-1] else "red"))
     console.show(table)
-    console.say("demo.diagnosed", right=right, total=total)
-    console.emit({"service": service.url, "records": total, "right": right})
+    console.say("demo.diagnosed", right=sum(right), total=len(right))
+    console.emit({"service": service.url, "records": len(right), "right": sum(right)})
+
+
+def _said(document: Mapping[str, Any], colour: str) -> tuple[str, str, str]:
+    p_value = "-" if document["p_value"] is None else f"{document['p_value']:.2g}"
+    return f"[{colour}]{document['fault']}[/]", p_value, document["severity"]

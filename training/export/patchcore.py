@@ -46,5 +46,6 @@ def export_patchcore(height: int, width: int) -> bytes:
         torch.zeros((_EXAMPLE_GROUPS * GROUP, network.dimensions)),
     )
     groups = torch.export.Dim("groups", min=1)
-    shapes = ({}, {0: GROUP * groups})
-    return serialized(export_module(network, example, ["image", "bank"], ["features", "distances"], shapes))
+    return serialized(
+        export_module(network, example, ["image", "bank"], ["features", "distances"], ({}, {0: GROUP * groups}))
+    )

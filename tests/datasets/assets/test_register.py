@@ -90,7 +90,7 @@ def test_a_full_disk_changes_nothing(register: AssetRegister, monkeypatch: pytes
         written.append(path)
         path.write_bytes(data)
 
-    monkeypatch.setattr(module, "_write", write)
+    monkeypatch.setattr(module, "write_flushed", write)
     with pytest.raises(ResourceError, match="not_written") as caught:
         register.import_machines([Machine("A", rpm=2.0), Machine("B")])
     assert "No space" in str(caught.value.params["found"])

@@ -28,3 +28,10 @@ def test_each_member_of_a_manifest_is_needed() -> None:
             decode_manifest(json.dumps({key: value for key, value in document.items() if key != name}).encode(), "x")
         assert caught.value.code == "bundle.manifest"
         assert name in str(caught.value.params["reason"])
+
+
+@pytest.mark.parametrize("encoded", [b"", b"[]", b'{"kind": "\xff"}', b'{"x": ' + b"[" * 100_000])
+def test_what_is_no_manifest_is_refused(encoded: bytes) -> None:
+    with pytest.raises(BundleError) as caught:
+        decode_manifest(encoded, "x")
+    assert caught.value.code == "bundle.manifest"

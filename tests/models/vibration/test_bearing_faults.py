@@ -16,7 +16,6 @@ from andon.models.types.vibration import BearingOrders, Fault
 from andon.models.vibration.bearing_faults import (
     DECOY_DISTANCE,
     DECOY_RANGE,
-    MAINS_HZ,
     MIN_PERIODS,
     N_DECOYS,
     BearingEvidence,
@@ -25,6 +24,7 @@ from andon.models.vibration.bearing_faults import (
     fault_fundamentals,
 )
 from andon.models.vibration.comb import SEARCH
+from andon.models.vibration.mains import MAINS_HZ
 
 RATE_HZ, DURATION_S, SHAFT_HZ = 8192.0, 4.0, 29.3
 RACES = (Fault.OUTER_RACE, Fault.INNER_RACE, Fault.ROLLING_ELEMENT)

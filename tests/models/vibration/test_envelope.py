@@ -18,7 +18,7 @@ quick = settings(max_examples=30, deadline=None)
 
 
 def noise(seed: int, *shape: int) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=shape or (N,))
+    return np.asarray(np.random.default_rng(seed).normal(size=shape or (N,)))
 
 
 def impacts(seed: int, fault_hz: float = 87.0, strength: float = 4.0, rate_hz: float = RATE_HZ) -> np.ndarray:
@@ -28,7 +28,7 @@ def impacts(seed: int, fault_hz: float = 87.0, strength: float = 4.0, rate_hz: f
     hits[(np.arange(0, 1, 1 / fault_hz) * rate_hz).astype(int)] = strength
     pole = np.exp((-300 + 2j * np.pi * 3000) / rate_hz)
     ringing: np.ndarray = lfilter([1.0], [1.0, -2 * pole.real, abs(pole) ** 2], hits)
-    return ringing + noise(seed, n)
+    return np.asarray(ringing + noise(seed, n))
 
 
 @quick

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from andon.models.types.vibration import MachineClass
-from andon.models.vibration.rise import OwnLevels, has_risen, own_levels
+from andon.models.vibration.rise import OwnLevels, Rise, own_levels, rise_over
 
 RIGID = MachineClass("iso10816-3", "2", "rigid")
 """The limit between zones B and C is 2.8 mm/s: ALARM is 0.7 mm/s above the machine's own level, and at most 3.5."""
@@ -33,31 +33,40 @@ def test_own_levels_are_those_of_a_record_in_good_condition() -> None:
 )
 def test_velocity_rises_above_the_alarm_of_the_standard(own: float, now: float, risen: bool) -> None:
     """A quarter of 2.8 mm/s above its own level, but never beyond 1.25 times 2.8 mm/s."""
-    assert has_risen(levels(now), OwnLevels(own, None), RIGID) is risen
+    assert rise_over(OwnLevels(own, None), levels(now), RIGID) == Rise(risen, None)
 
 
 @given(st.floats(1e-3, 1e3), st.floats(0, 4))
-def test_acceleration_rises_when_it_doubles(own: float, factor: float) -> None:
-    for machine_class in (None, RIGID):
-        assert has_risen(levels(None, own * factor), OwnLevels(None, own), machine_class) is (own * factor > 2 * own)
+def test_where_no_standard_sets_a_limit_a_doubling_is_a_rise(own: float, factor: float) -> None:
+    """Acceleration always, velocity of a machine without a class."""
+    risen = own * factor > 2 * own
+    assert rise_over(OwnLevels(own, own), levels(own * factor, own * factor), None) == Rise(risen, risen)
+    assert rise_over(OwnLevels(None, own), levels(None, own * factor), RIGID) == Rise(None, risen)
 
 
-def test_either_is_enough() -> None:
+def test_each_is_judged_by_itself_and_any_counts() -> None:
     own = OwnLevels(1.0, 1.0)
-    assert has_risen(levels(1.0, 2.5), own, RIGID)
-    assert has_risen(levels(2.0, 1.0), own, RIGID)
-    assert not has_risen(levels(1.5, 1.9), own, RIGID)
+    assert rise_over(own, levels(1.0, 2.5), RIGID) == Rise(False, True)
+    assert rise_over(own, levels(2.0, 1.0), RIGID) == Rise(True, False)
+    assert rise_over(own, levels(1.5, 1.9), RIGID) == Rise(False, False)
+    assert Rise(True, False).any
+    assert Rise(None, True).any
+    assert not Rise(False, None).any
 
 
 def test_what_is_not_known_has_not_risen() -> None:
-    assert not has_risen(levels(50.0), OwnLevels(1.0, None), None), "without a class there is no ALARM"
-    assert not has_risen(levels(50.0, 50.0), OwnLevels(None, None), RIGID)
-    assert not has_risen(levels(), OwnLevels(1.0, 1.0), RIGID)
-    assert not has_risen({}, OwnLevels(1.0, 1.0), RIGID)
+    for own, now in (
+        (OwnLevels(None, None), levels(50.0, 50.0)),
+        (OwnLevels(1.0, 1.0), levels()),
+        (OwnLevels(1.0, 1.0), {}),
+    ):
+        assert rise_over(own, now, RIGID) == Rise() == Rise(None, None)
+    assert not Rise().any
 
 
 @given(st.floats(0, 10), st.floats(0, 10), st.floats(0, 10))
 def test_more_is_never_less(own: float, now: float, more: float) -> None:
-    levels_now, levels_more = levels(now, now), levels(now + more, now + more)
     known = OwnLevels(own, own)
-    assert has_risen(levels_more, known, RIGID) >= has_risen(levels_now, known, RIGID)
+    lower, higher = (rise_over(known, levels(each, each), RIGID) for each in (now, now + more))
+    assert bool(higher.velocity) >= bool(lower.velocity)
+    assert bool(higher.acceleration) >= bool(lower.acceleration)

@@ -12,6 +12,7 @@ from andon.models.vibration.integration import Band, PowerLines, power_lines
 from andon.models.vibration.shaft_faults import (
     DOMINANT_SHARE,
     LOOSE_HARMONICS,
+    MIN_TURNS,
     ShaftFinding,
     VelocityLines,
     shaft_findings,
@@ -19,6 +20,7 @@ from andon.models.vibration.shaft_faults import (
     velocity_lines,
 )
 from andon.models.vibration.units import Quantity
+from andon.models.vibration.zones import evaluation_band
 
 RATE_HZ, DURATION_S = 5120.0, 4.0
 BAND = Band(10.0, 1000.0)
@@ -133,6 +135,22 @@ def test_noise_alone_is_neither_loose_nor_anything_else(seed: int, noise_mm_s: f
     found = leading(spectrum({}, noise_mm_s, seed))
     assert found.fault is not Fault.LOOSENESS
     assert found.share < DOMINANT_SHARE / 2
+
+
+@quick
+@given(
+    turns=st.floats(MIN_TURNS, 300),
+    rpm=st.floats(120, 6000),
+    colour=st.floats(-0.5, 1.0),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_noise_of_any_colour_and_length_is_no_fault(turns: float, rpm: float, colour: float, seed: int) -> None:
+    """From acceleration that falls with the root of the frequency to acceleration that rises with it."""
+    n = int(2560 * np.clip(turns / (rpm / 60), 1, 30))
+    bins = np.fft.rfft(np.random.default_rng(seed).normal(size=n))
+    bins[1:] *= np.fft.rfftfreq(n)[1:] ** colour
+    lines = velocity_lines(power_lines(np.fft.irfft(bins, n), 2560.0), evaluation_band(rpm))
+    assert shaft_findings(lines, rpm / 60, MACHINE, Direction.RADIAL)[0].share < DOMINANT_SHARE
 
 
 def test_noise_between_the_lines_takes_its_share() -> None:
