@@ -8,18 +8,20 @@ from pathlib import Path
 
 from andon.datasets.assets.known import completed, known_machine
 from andon.datasets.assets.register import FOLDER, AssetRegister
+from andon.datasets.vibration.diagnosed import first_block
 from andon.datasets.vibration.folders import record_paths
 from andon.datasets.vibration.hints import RecordHints
-from andon.datasets.vibration.records import SUFFIXES, read_blocks
+from andon.datasets.vibration.pictures import draw
+from andon.datasets.vibration.records import SUFFIXES
 from andon.models.alerts.card import SEVERITY_CODES
 from andon.models.command.console import Console
 from andon.models.command.main import BAD_INPUT, DONE
 from andon.models.command.options import andon_home, define, positive
 from andon.models.messages.catalogue import Catalogue
-from andon.models.types.errors import DataError, RecordError, ResourceError
-from andon.models.types.vibration import Bearing, Diagnosis, Fault, Machine, Signal, Unit
+from andon.models.types.errors import DataError, RecordError
+from andon.models.types.vibration import Bearing, Diagnosis, Fault, Machine, Unit
 from andon.models.vibration.bearings import find_bearing
-from andon.models.vibration.diagnosis import MAX_DURATION_S, PhysicsDiagnoser
+from andon.models.vibration.diagnosis import PhysicsDiagnoser
 from andon.models.vibration.documents import FINDING_CODES, diagnosis_document
 from andon.models.vibration.fault_orders import parse_orders
 from andon.models.vibration.indicators import indicator_document
@@ -27,8 +29,6 @@ from andon.models.vibration.rise import OwnLevels, own_levels
 from andon.models.vibration.zones import parse_machine_class
 
 SHOWN_INDICATORS = ("velocity_rms_mm_s", "rms_m_s2", "crest", "kurtosis")
-READ_S = MAX_DURATION_S + 1
-"""A little more than is diagnosed, so that a longer record is known to be longer."""
 
 
 def diagnose(parser: argparse.ArgumentParser, text: Catalogue) -> None:
@@ -69,11 +69,6 @@ def _diagnose(arguments: argparse.Namespace, console: Console) -> int:
                 console.complain_of(str(path), error)
             progress("diagnosis.stage", done, len(paths))
     return DONE if read == len(paths) else BAD_INPUT
-
-
-def first_block(path: Path, hints: RecordHints) -> Signal:
-    """Read as much of a record as is diagnosed, however long it is."""
-    return next(read_blocks(path, hints, READ_S))
 
 
 def report_diagnosis(path: Path, found: Diagnosis, plots: Sequence[Path], console: Console) -> None:
@@ -133,39 +128,3 @@ def _machine(asked: Machine, demanded: str | None, named: str, register: AssetRe
 def _own_levels(path: Path, hints: RecordHints) -> OwnLevels:
     signal = first_block(path, hints)
     return own_levels(indicator_document(signal, signal.rpm))
-
-
-def draw(signal: Signal, machine: Machine, found: Diagnosis, stem: Path, text: Catalogue) -> list[Path]:
-    """Write the pictures of spectrum and envelope beside each other: ``<stem>-spectrum.png`` and ``<stem>-envelope.png``.
-
-    Raises
-    ------
-    ResourceError
-        The disk is full or cannot be written.
-    """
-    # matplotlib takes a second to import.
-    from andon.models.plots.envelope import envelope_plot
-    from andon.models.plots.spectrum import spectrum_plot
-
-    pictures = {"spectrum": spectrum_plot, "envelope": envelope_plot}
-    paths = []
-    for kind, picture in pictures.items():
-        path = stem.with_name(f"{stem.name}-{kind}.png")
-        write_picture(path, picture(signal, machine, found, text, stem.name))
-        paths.append(path)
-    return paths
-
-
-def write_picture(path: Path, contents: bytes) -> None:
-    """Write a file, with its folder where there is none.
-
-    Raises
-    ------
-    ResourceError
-        The disk is full or cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(contents)
-    except OSError as error:
-        raise ResourceError("inspect.not_written", str(path), reason=error.strerror or str(error)) from error

@@ -20,7 +20,7 @@ def read_regions(path: Path) -> tuple[Polygon, ...]:
     """
     try:
         polygons = msgspec.json.decode(path.read_bytes(), type=tuple[Polygon, ...])
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (OSError, msgspec.DecodeError) as error:
         raise OptionError("data.regions", str(path), found=str(error)) from error
     for polygon in polygons:
         if len(polygon) < MIN_CORNERS or not all(0 <= value <= 1 for corner in polygon for value in corner):

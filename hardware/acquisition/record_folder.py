@@ -81,24 +81,3 @@ class RecordFiles:
     def _was_taken(self, block: Signal, end: datetime) -> bool:
         until = self.taken_until.get((block.asset, block.sensor))
         return until is not None and end <= until
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Length:
-    """How long a record is."""
-
-    samples: int
-    rate_hz: float
-
-
-def shortest_record(paths: Sequence[Path], hints: RecordHints = NOTHING) -> Length | None:
-    """Length of the record with the fewest samples among those that can be read; None where none can."""
-    return min((length for path in paths if (length := _length(path, hints))), default=None)
-
-
-def _length(path: Path, hints: RecordHints) -> Length | None:
-    try:
-        blocks = [(len(block.samples), block.rate_hz) for block in read_blocks(path, hints, BLOCK_S)]
-    except RecordError:
-        return None
-    return Length(sum(samples for samples, _ in blocks), blocks[0][1])

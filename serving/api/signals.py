@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from andon.datasets.vibration.commands import READ_S, first_block
+from andon.datasets.vibration.diagnosed import READ_S, first_block
 from andon.datasets.vibration.hints import RecordHints, rate_checked, rpm_checked, unit_named
 from andon.models.alerts.card import alert_document
 from andon.models.health.settings import Source

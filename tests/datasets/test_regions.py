@@ -30,10 +30,3 @@ def test_what_is_no_polygon_in_the_image_is_refused(tmp_path: Path, document: ob
     with pytest.raises(OptionError, match="regions") as caught:
         read_regions(written(tmp_path, document))
     assert "区域.json" in caught.value.subject
-
-
-def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "regions.json"
-    path.write_bytes(b'["\xff"]')
-    with pytest.raises(OptionError, match="regions"):
-        read_regions(path)

@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import Andon
 from tests.motors import HOUR, START, motor
 
-from andon.hardware.acquisition.remembered import recall
+from andon.hardware.monitoring.remembered import recall
 from andon.hardware.sim.disturbances import Disturbances
 from andon.hardware.sim.simulated_sensors import SimulatedSensors, simulated_machines
 from andon.models.alerts.case import AlertPolicy
@@ -34,7 +34,7 @@ WRITER = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from andon.hardware.acquisition.remembered import recall, remember
+from andon.hardware.monitoring.remembered import recall, remember
 from andon.models.bundle.runtime import load_health
 from andon.models.command.main import main
 

@@ -9,7 +9,7 @@ from tests.motors import PLACE, RATE_HZ, motor_signal, write_record
 
 from andon.datasets.vibration.folders import record_paths
 from andon.datasets.vibration.hints import RecordHints
-from andon.hardware.acquisition.record_folder import UNTIMED, Length, RecordFiles, shortest_record
+from andon.hardware.acquisition.record_folder import UNTIMED, RecordFiles
 from andon.models.types.errors import RecordError
 from andon.models.types.vibration import Signal, Unit
 
@@ -111,15 +111,6 @@ def test_what_an_earlier_run_took_is_left_out(tmp_path: Path) -> None:
     ]
     half = {("p", "a"): NOON + timedelta(seconds=0.5)}
     assert ("a", NOON) in [(block.sensor, block.time) for block in blocks(tmp_path, taken_until=half)], "half is left"
-
-
-def test_the_shortest_record_that_can_be_read(tmp_path: Path) -> None:
-    write_record(tmp_path, "1", slow(2500))
-    write_record(tmp_path, "2", slow(1200, 50.0))
-    (tmp_path / "3.npy").write_bytes(b"")
-    assert shortest_record(record_paths(tmp_path)) == Length(1200, 50.0)
-    assert shortest_record([tmp_path / "3.npy"]) is None
-    assert shortest_record([]) is None
 
 
 @pytest.mark.parametrize("opened", [1, 2])

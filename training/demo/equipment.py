@@ -15,9 +15,10 @@ from andon.datasets.vibration.folders import record_paths
 from andon.datasets.vibration.hints import RecordHints
 from andon.datasets.vibration.records import read_record
 from andon.datasets.vibration.sidecars import read_sidecar
-from andon.hardware.acquisition.pictures import Album
 from andon.hardware.acquisition.record_folder import RecordFiles
-from andon.hardware.commands import Reporter, monitor_records, policy_for
+from andon.hardware.monitoring.album import Album
+from andon.hardware.monitoring.records import monitor_records, policy_for
+from andon.hardware.monitoring.reporter import Reporter
 from andon.models.bundle.runtime import make_health_model
 from andon.models.bundle.storage import write_bundle
 from andon.models.command.console import Console

@@ -96,6 +96,16 @@ def test_a_masked_line_never_scores(seed: int, number: int) -> None:
     assert all(tooth.ratio > 1e5 for place, tooth in enumerate(teeth, start=1) if place != number)
 
 
+def test_the_background_is_the_median_over_one_fundamental_of_what_is_left() -> None:
+    """On a ramp it is the level in the middle, half a fundamental to each side; lines that are masked do not count."""
+    ramp = np.arange(2001) / 400
+    ramp[[400, 800, 1200, 1600]] *= 10
+    masked = without_lines(ramp, 1.0, [590.0, 610.0, 1390.0], 0.01)
+    for spectrum in (ramp, masked):
+        ratios = [tooth.ratio for tooth in best_comb(spectrum, 1.0, 400.0).teeth]
+        assert ratios == pytest.approx([10, 10, 10, 10], rel=0.02)
+
+
 def test_where_all_is_masked_or_silent_nothing_scores() -> None:
     for spectrum in (np.full(500, np.nan), np.zeros(500)):
         comb = best_comb(spectrum, 1.0, 100.0)

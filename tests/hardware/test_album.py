@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tests.motors import ASSETS, PLACE, START, motor, motor_signal
 
-from andon.hardware.acquisition.pictures import Album
+from andon.hardware.monitoring.album import Album
 from andon.models.alerts.case import Alert, AlertEvent, AlertKind, AlertPolicy, AssetState, Observation
 from andon.models.alerts.rules import decide
 from andon.models.messages.catalogue import LANGUAGES, catalogue

@@ -7,7 +7,7 @@ from math import nan
 from pathlib import Path
 from typing import Any
 
-from andon.datasets.vibration.commands import draw, write_picture
+from andon.datasets.vibration.pictures import draw, write_picture
 from andon.models.alerts.case import Alert, Part
 from andon.models.health.watching import Phase
 from andon.models.messages.catalogue import Catalogue
