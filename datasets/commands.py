@@ -276,15 +276,15 @@ def _evaluate_health(loaded: LoadedHealth, seed: int, arguments: argparse.Namesp
     from andon.datasets.health.judging import detection_document, judge_runs, predictions
     from andon.datasets.health.sources import runs_for
 
-    with console.progress() as progress:
-        runs = runs_for(loaded.model.contract, arguments.data, seed, _sets_home(), progress)
+    with console.leaving_out() as left_out, console.progress() as progress:
+        runs = runs_for(loaded.model.contract, arguments.data, seed, _sets_home(), progress, left_out.append)
         judged = judge_runs(loaded.model, runs, progress)
     document = {"bundle": str(arguments.bundle), "data": arguments.data, **detection_document(judged)}
     console.emit(document)
     show_detection(console, document)
     if arguments.predictions:
         _write(arguments.predictions, _table(DETECTION_HEADER, predictions(judged)).encode())
-    return DONE
+    return BAD_INPUT if left_out else DONE
 
 
 def _predictions(evaluation: Evaluation) -> str:

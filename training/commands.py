@@ -13,7 +13,7 @@ from andon.models.alerts.budget import BUDGET_PER_MONTH, BudgetReport
 from andon.models.alerts.case import AlertPolicy
 from andon.models.bundle.storage import check_replaceable, write_bundle
 from andon.models.command.console import Console
-from andon.models.command.main import DONE
+from andon.models.command.main import BAD_INPUT, DONE
 from andon.models.command.options import DATA_FOLDER, actions, andon_home, natural, positive
 from andon.models.evaluation.inspection import numbers_of
 from andon.models.messages.catalogue import Catalogue
@@ -81,8 +81,8 @@ def _train_equipment(arguments: argparse.Namespace, console: Console) -> int:
     check_replaceable(arguments.out)
     home = andon_home(os.environ)
     wishes = Wishes(arguments.window, arguments.rate)
-    with console.progress() as progress:
-        data = open_health_data(arguments.data, wishes, arguments.seed, home / DATA_FOLDER, progress)
+    with console.leaving_out() as left_out, console.progress() as progress:
+        data = open_health_data(arguments.data, wishes, arguments.seed, home / DATA_FOLDER, progress, left_out.append)
         alerts = AlertWishes(arguments.budget, arguments.interval)
         trained = train_health(data, alerts, arguments.seed, progress)
         write_bundle(trained.bundle, arguments.out)
@@ -97,6 +97,7 @@ def _train_equipment(arguments: argparse.Namespace, console: Console) -> int:
             "window": manifest.features.window,
             "rate_hz": manifest.features.rate_hz,
             "baselines": [asdict(key) for key in manifest.baselines],
+            "left_out": len(left_out),
             "non_commercial": manifest.data.non_commercial,
             "evaluation": trained.figures or None,
             "alerts": asdict(manifest.alerts),
@@ -112,7 +113,7 @@ def _train_equipment(arguments: argparse.Namespace, console: Console) -> int:
     if manifest.data.non_commercial:
         console.say("data.non_commercial", subject=manifest.data.name, licence=manifest.data.licence)
     console.say("train.tracked", run_id=run.run_id, uri=run.model_uri)
-    return DONE
+    return BAD_INPUT if left_out else DONE
 
 
 def _say_budget(policy: AlertPolicy, budget: BudgetReport | None, console: Console) -> None:

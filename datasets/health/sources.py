@@ -1,7 +1,8 @@
 """What a health model is taught from and judged on, by the text that a user gives for it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -76,30 +77,46 @@ class Wishes:
     rate_hz: float | None = None
 
 
-def open_health_data(source: str, wishes: Wishes, seed: int, home: Path, progress: Progress = silent) -> HealthData:
+Report = Callable[[RecordError], None]
+"""Told of each record that cannot be used; the others are."""
+
+
+def refuse(error: RecordError) -> None:
+    """Let one record that cannot be used stop the work."""
+    raise error
+
+
+def open_health_data(
+    source: str, wishes: Wishes, seed: int, home: Path, progress: Progress = silent, report: Report = refuse
+) -> HealthData:
     """Read ``skab:DIR``, or records: a folder, ``synthetic:bearing`` or ``mfpt``.
 
     Parameters
     ----------
     home
         Where fetched data sets are kept.
+    report
+        Told of each record that cannot be read, or is of no acceleration.
 
     Raises
     ------
     DataError
         There is no such set, or no healthy record to learn from.
-    RecordError
-        A record cannot be read, or is of no acceleration.
     OptionError
         The window is no power of two in its range.
     """
     if source.startswith(SKAB):
         return _of_skab(Path(source.removeprefix(SKAB)))
-    return _of_records(source, open_records(source, seed, home=home), wishes, progress)
+    return _of_records(source, open_records(source, seed, home=home), wishes, progress, report)
 
 
 def runs_for(
-    contract: FeatureContract, source: str, seed: int, home: Path, progress: Progress = silent
+    contract: FeatureContract,
+    source: str,
+    seed: int,
+    home: Path,
+    progress: Progress = silent,
+    report: Report = refuse,
 ) -> list[JudgedRun]:
     """Read the runs that a model with ``contract`` is judged on.
 
@@ -114,7 +131,7 @@ def runs_for(
     tests = _parts(open_records(source, seed, home=home))[1]
     if not tests:
         raise DataError("health.no_test", source)
-    return _judged_runs(tests, _name_of(source), contract, progress)
+    return _judged_runs(tests, _name_of(source), contract, progress, report)
 
 
 def check_source(contract: FeatureContract, source: str) -> None:
@@ -149,15 +166,18 @@ def _skab_rows(run: SkabRun, which: slice) -> list[Row]:
     return [dict(zip(run.columns, values, strict=True)) for values in run.values[which].tolist()]
 
 
-def _of_records(source: str, records: RecordSet, wishes: Wishes, progress: Progress) -> HealthData:
+def _of_records(source: str, records: RecordSet, wishes: Wishes, progress: Progress, report: Report) -> HealthData:
     healthy, tests = _parts(records)
     if not healthy:
         raise DataError("health.no_healthy", source)
     name = _name_of(source)
-    signals = _read(healthy, name, progress)
+    signals = _read(healthy, name, progress, report)
+    if not signals:
+        raise DataError("health.no_healthy", source)
     contract = _contract(signals, wishes)
     rows = _rows_by_asset(signals, contract)
-    return HealthData(contract, SNAPSHOTS, records.card, rows, _judged_runs(tests, name, contract, progress))
+    runs = _judged_runs(tests, name, contract, progress, report)
+    return HealthData(contract, SNAPSHOTS, records.card, rows, runs)
 
 
 def _name_of(source: str) -> str:
@@ -177,16 +197,28 @@ def _parts(records: RecordSet) -> tuple[list[RecordSample], list[RecordSample]]:
     return [each for each in test if each.label == HEALTHY], [each for each in test if each.label != HEALTHY]
 
 
-def _read(samples: Sequence[RecordSample], unnamed: str, progress: Progress) -> dict[str, list[Signal]]:
+def _read(samples: Sequence[RecordSample], unnamed: str, progress: Progress, report: Report) -> dict[str, list[Signal]]:
     """Signals by whose baseline they belong to, in the set's order."""
     signals: dict[str, list[Signal]] = {}
-    for done, sample in enumerate(samples, start=1):
-        signal = sample.signal()
-        if quantity_of(signal.unit) is not Quantity.ACCELERATION:
-            raise RecordError("health.no_acceleration", sample.name, found=signal.unit.value)
+    for _, signal in _usable(samples, partial(progress, "health.reading"), report):
         signals.setdefault(_baseline_of(signal, unnamed), []).append(signal)
-        progress("health.reading", done, len(samples))
     return signals
+
+
+def _usable(
+    samples: Sequence[RecordSample], advance: Callable[[int, int], None], report: Report
+) -> Iterator[tuple[RecordSample, Signal]]:
+    """Read one record after the other, and leave out those that cannot be used."""
+    for done, sample in enumerate(samples, start=1):
+        try:
+            signal = sample.signal()
+            if quantity_of(signal.unit) is not Quantity.ACCELERATION:
+                raise RecordError("health.no_acceleration", sample.name, found=signal.unit.value)
+        except RecordError as error:
+            report(error)
+        else:
+            yield sample, signal
+        advance(done, len(samples))
 
 
 def _baseline_of(signal: Signal, unnamed: str) -> str:
@@ -232,14 +264,12 @@ def rows_of(signal: Signal, contract: FeatureContract) -> list[Row]:
 
 
 def _judged_runs(
-    samples: Sequence[RecordSample], unnamed: str, contract: FeatureContract, progress: Progress
+    samples: Sequence[RecordSample], unnamed: str, contract: FeatureContract, progress: Progress, report: Report
 ) -> list[JudgedRun]:
     """One run for each record, in the set's order."""
     runs = []
-    for done, sample in enumerate(samples, start=1):
-        signal = sample.signal()
+    for sample, signal in _usable(samples, partial(progress, "health.measuring"), report):
         rows = rows_of(signal, contract)
         truth = np.full(len(rows), sample.label != HEALTHY)
         runs.append(JudgedRun(sample.name, _baseline_of(signal, unnamed), rows, truth))
-        progress("health.measuring", done, len(samples))
     return runs

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from andon.models.messages.catalogue import Catalogue
-from andon.models.types.errors import AndonError, ImageError, Param
+from andon.models.types.errors import AndonError, Param
 from andon.models.types.progress import Progress, silent
 
 
@@ -66,9 +66,9 @@ class Console:
             self.complain(error)
 
     @contextmanager
-    def leaving_out(self) -> Iterator[list[ImageError]]:
-        """Collect errors of images that are left out of a piece of work, and report each when it ends, however it ends."""
-        left_out: list[ImageError] = []
+    def leaving_out(self) -> Iterator[list[AndonError]]:
+        """Collect errors of what is left out of a piece of work, and report each when it ends, however it ends."""
+        left_out: list[AndonError] = []
         try:
             yield left_out
         finally:

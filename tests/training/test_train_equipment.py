@@ -5,6 +5,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -19,8 +20,8 @@ from andon.models.command.main import main
 pytestmark = needs_training
 N_DAYS = 16
 KEYS = [
-    *("bundle", "digest", "features", "window", "rate_hz", "baselines", "non_commercial", "evaluation"),
-    *("alerts", "alert_budget", "run_id", "model_uri"),
+    *("bundle", "digest", "features", "window", "rate_hz", "baselines", "left_out", "non_commercial"),
+    *("evaluation", "alerts", "alert_budget", "run_id", "model_uri"),
 ]
 
 
@@ -111,6 +112,20 @@ def test_the_same_command_gives_the_same_bundle(train: Andon, trained: Trained, 
     assert again["run_id"] != trained.document["run_id"]
     (other,) = train(records, tmp_path / "other", "--window", "1024", "--budget", "5").documents
     assert other["digest"] != trained.document["digest"]
+
+
+def test_a_record_that_cannot_be_read_is_left_out_and_told(
+    train: Andon, andon: Andon, records: Path, tmp_path: Path
+) -> None:
+    copytree(records, tmp_path / "records")
+    (tmp_path / "records" / "3.npy").write_bytes(b"")
+    said = train(tmp_path / "records", tmp_path / "out", "--window", "1024")
+    refused = [each for each in said.documents if "error" in each]
+    (trained,) = [each for each in said.documents if "error" not in each]
+    assert said.code == 2
+    assert [each["path"].endswith("3.npy") for each in refused] == [True]
+    assert trained["left_out"] == 1
+    assert andon("bundle", "verify", tmp_path / "out").code == 0
 
 
 def test_process_samples_are_learned(train: Andon, andon: Andon, tmp_path: Path) -> None:
