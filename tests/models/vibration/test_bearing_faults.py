@@ -126,11 +126,11 @@ def test_twice_the_mains_is_no_evidence(hz: float) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_multiples_of_the_shaft_are_no_evidence(seed: int) -> None:
     """The outer race of a 6203 is 1.8 % from three times the shaft's speed."""
-    found = of_noise(modulated({SHAFT_HZ: 0.2}, seed), BEARINGS["6203"])
+    found = of_noise(modulated({3 * SHAFT_HZ: 0.15}, seed), BEARINGS["6203"])
     assert found.p_value > 0.05
-    beside = of_noise(modulated({3.04 * SHAFT_HZ: 0.2}, seed), BEARINGS["6203"])
+    beside = of_noise(modulated({3.04 * SHAFT_HZ: 0.15}, seed), BEARINGS["6203"])
     assert beside.findings[0].fault is Fault.OUTER_RACE
-    assert beside.p_value < 0.001
+    assert beside.p_value < 0.01
 
 
 def test_a_fault_must_stand_out_from_other_frequencies() -> None:

@@ -21,6 +21,7 @@ from andon.models.types.vibration import (
     Signal,
     Unit,
 )
+from andon.models.vibration.bearing_faults import decoy_orders
 from andon.models.vibration.diagnosis import MAX_DURATION_S, PhysicsDiagnoser
 from andon.models.vibration.documents import diagnosis_document
 from andon.models.vibration.integration import Band, band_waveform
@@ -115,6 +116,16 @@ def test_a_shaft_fault_is_named_from_zone_c_on(
     assert all(line.order == pytest.approx(round(2 * line.order) / 2) for line in found.evidence if line.order)
 
 
+def test_only_lines_that_rise_are_evidence() -> None:
+    """1x alone: twice and three times it are looked at, and there is nothing."""
+    found = diagnose(tone(30, 6.0))
+    assert found.fault is Fault.UNBALANCE_OR_MISALIGNMENT
+    (line,) = found.evidence
+    assert line.harmonic == 1
+    assert line.order == pytest.approx(1)
+    assert line.level_db > 20
+
+
 def test_in_zone_b_a_shaft_fault_is_none() -> None:
     found = diagnose(record(Fault.UNBALANCE, severity_mm_s=2.0))
     assert (found.fault, found.zone, found.severity) == (Fault.NONE, "B", Severity.NORMAL)
@@ -168,6 +179,21 @@ def test_a_faint_line_is_a_fault_only_where_the_level_has_risen() -> None:
     risen = diagnose(signal, own=OwnLevels(None, 0.4))
     assert risen.fault is Fault.OUTER_RACE
     assert risen.severity is Severity.WARNING
+
+
+def test_where_other_frequencies_rise_as_much_no_part_is_named() -> None:
+    """Noise whose power follows the outer race, and five orders at which no part of a bearing can be, twice as deeply."""
+    time = np.arange(4 * 8192) / 8192
+    power = np.ones(len(time))
+    for order, depth in {ORDERS_6205.bpfo: 0.15, **dict.fromkeys(decoy_orders(ORDERS_6205)[::12], 0.3)}.items():
+        for number in (1, 2, 3, 4):
+            power += depth / number * np.cos(2 * np.pi * number * order * 30 * time + number)
+    samples = np.sqrt(np.maximum(power, 0)) * np.random.default_rng(0).normal(0, 0.1, len(time))
+    found = diagnose(Signal(samples, 8192.0, Unit.G, "a", rpm=1800))
+    assert found.p_value is not None
+    assert found.p_value < 0.05
+    assert found.fault is Fault.UNKNOWN
+    assert "diagnosis.decoys" in found.limits
 
 
 def test_a_high_level_that_nothing_explains_is_unknown() -> None:

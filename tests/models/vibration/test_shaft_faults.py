@@ -90,11 +90,30 @@ def test_a_line_in_noise_keeps_its_power_and_stands_out_by_its_level(hz: float, 
     assert tooth.ratio > 5 * alone.ratio
 
 
+@pytest.mark.parametrize("slope", [0.0, -2.0])
+@pytest.mark.parametrize("place", [20, 45, 200, 1500])
+def test_what_noise_holds_is_taken_off_on_average(place: int, slope: float) -> None:
+    """Exponentially distributed power, flat or falling as velocity does: at 20 lines it halves every eight."""
+    level = np.arange(1, 2002) ** slope
+    draws = [
+        VelocityLines(np.append(0, np.random.default_rng([place, seed]).exponential(level[:-1])), 1.0)
+        for seed in range(200)
+    ]
+    width = 2 * max(2, round(0.004 * place)) + 1
+    # Half of the windows hold less than the mean: their line is nothing. The other half leave their excess.
+    remaining = np.mean([lines.line(place) for lines in draws])
+    assert remaining < 0.35 * width * level[place - 1]
+    assert np.median([lines.tooth(place).ratio for lines in draws]) == pytest.approx(1, abs=0.12)
+
+
 def test_at_the_edge_of_the_band_the_background_is_that_of_the_band() -> None:
     """Lines that were left out are zero; counted, they would make the background nothing."""
     lines = spectrum({10.6: 5.0})
     assert lines.line(10.6) == pytest.approx(12.5, rel=0.1)
     assert 5 < lines.tooth(10.6).ratio < 1000
+    draws = [np.random.default_rng(seed).exponential(size=1000) for seed in range(100)]
+    ratios = [VelocityLines(np.append(np.zeros(40), each), 0.25).tooth(11.0).ratio for each in draws]
+    assert np.median(ratios) == pytest.approx(1, abs=0.12)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +195,8 @@ def test_gears_blades_and_mains_are_told_from_the_shaft() -> None:
     found = leading(mesh, machine)
     assert found.fault is Fault.GEAR
     assert [number for number, _ in found.teeth] == [1] * 5 + [2] * 5
-    assert found.teeth[2][1].frequency_hz == pytest.approx(17 * SHAFT_HZ)
+    orders = [tooth.frequency_hz / SHAFT_HZ for _, tooth in found.teeth]
+    assert orders == pytest.approx([15, 16, 17, 18, 19, 32, 33, 34, 35, 36])
     assert found.share > 0.9
     passing = leading(by_order({7: 4.0, 14: 2.0, 1: 1.0}), machine)
     assert passing.fault is Fault.BLADE_PASS

@@ -58,7 +58,8 @@ def test_between_nameplate_and_synchronous_the_speed_is_estimated(slip: float, s
     found = shaft_speed(turning(actual, seed), MOTOR)
     assert found is not None
     assert found.source == "estimated"
-    assert found.hz * 60 == pytest.approx(actual, abs=60 / DURATION_S / 4)
+    # Near the synchronous speed two of the four harmonics lie where the mains hum, and are no evidence.
+    assert found.hz * 60 == pytest.approx(actual, abs=60 / DURATION_S / 2)
 
 
 @pytest.mark.parametrize("line_hz", [50.0, None])
