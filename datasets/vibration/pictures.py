@@ -5,10 +5,18 @@ from pathlib import Path
 from andon.models.messages.catalogue import Catalogue
 from andon.models.types.errors import ResourceError
 from andon.models.types.vibration import Diagnosis, Machine, Signal
+from andon.models.vibration.diagnosis import MAX_DURATION_S
+from andon.models.vibration.kurtogram import fast_kurtogram
+from andon.models.vibration.units import Quantity, quantity_of
+
+MIN_KURTOGRAM = 4096
+"""Samples: 32 in each band of the finest level."""
 
 
 def draw(signal: Signal, machine: Machine, found: Diagnosis, stem: Path, text: Catalogue) -> list[Path]:
-    """Write the pictures of spectrum and envelope beside each other: ``<stem>-spectrum.png`` and ``<stem>-envelope.png``.
+    """Write the pictures of a diagnosis beside each other: ``<stem>-spectrum.png``, ``-envelope.png`` and ``-kurtogram.png``.
+
+    The last one, of acceleration that can be believed alone, shows in which band impacts ring.
 
     Raises
     ------
@@ -19,13 +27,29 @@ def draw(signal: Signal, machine: Machine, found: Diagnosis, stem: Path, text: C
     from andon.models.plots.envelope import envelope_plot
     from andon.models.plots.spectrum import spectrum_plot
 
-    pictures = {"spectrum": spectrum_plot, "envelope": envelope_plot}
-    paths = []
-    for kind, picture in pictures.items():
-        path = stem.with_name(f"{stem.name}-{kind}.png")
-        write_picture(path, picture(signal, machine, found, text, stem.name))
-        paths.append(path)
-    return paths
+    name = stem.name
+    pictures = {
+        "spectrum": spectrum_plot(signal, machine, found, text, name),
+        "envelope": envelope_plot(signal, machine, found, text, name),
+        **({"kurtogram": _kurtogram(signal, name, text)} if has_kurtogram(signal, found) else {}),
+    }
+    paths = {kind: stem.with_name(f"{name}-{kind}.png") for kind in pictures}
+    for kind, path in paths.items():
+        write_picture(path, pictures[kind])
+    return list(paths.values())
+
+
+def has_kurtogram(signal: Signal, found: Diagnosis) -> bool:
+    """Whether a record has bands in which to look for impacts."""
+    is_acceleration = quantity_of(signal.unit) is Quantity.ACCELERATION
+    return found.sensor.ok and is_acceleration and len(signal.samples) >= MIN_KURTOGRAM
+
+
+def _kurtogram(signal: Signal, name: str, text: Catalogue) -> bytes:
+    from andon.models.plots.kurtogram import kurtogram_plot
+
+    part = signal.samples[: int(MAX_DURATION_S * signal.rate_hz)]
+    return kurtogram_plot(fast_kurtogram(part, signal.rate_hz), signal.rate_hz, name, text)
 
 
 def write_picture(path: Path, contents: bytes) -> None:

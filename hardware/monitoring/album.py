@@ -1,5 +1,6 @@
-"""The pictures that monitoring leaves: of each alert its spectrum and envelope, of each sensor its trend."""
+"""The pictures that monitoring leaves: of each alert what it rests on, of each sensor its trend and its spectra over time."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,12 +8,24 @@ from math import nan
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from andon.datasets.vibration.pictures import draw, write_picture
 from andon.models.alerts.case import Alert, Part
 from andon.models.health.watching import Phase
 from andon.models.messages.catalogue import Catalogue
+from andon.models.monitoring.watch import watched_name
+from andon.models.stream.windows import Snapshots
 from andon.models.types.identifiers import safe_name
 from andon.models.types.vibration import Diagnosis, Machine, Signal
+from andon.models.vibration.integration import Values, power_lines
+from andon.models.vibration.units import to_working_unit
+
+SPECTRA = 1000
+"""Spectra of a sensor that are kept, the latest: a picture has no more columns."""
+
+FREQUENCIES, TOP_HZ = 401, 1000.0
+"""Steps of 2.5 Hz up to where velocity is judged."""
 
 
 @dataclass(slots=True)
@@ -25,13 +38,23 @@ class _Trend:
 
 
 @dataclass(slots=True)
+class _Waterfall:
+    """The latest spectra of one sensor, on one scale of frequencies: ``spectra`` are ``[FREQUENCIES]`` each."""
+
+    frequencies_hz: Values
+    times: deque[datetime] = field(default_factory=lambda: deque(maxlen=SPECTRA))
+    spectra: deque[Values] = field(default_factory=lambda: deque(maxlen=SPECTRA))
+
+
+@dataclass(slots=True)
 class Album:
-    """Collects what is drawn later: the latest diagnosis of each sensor, and one point of its trend for each window."""
+    """Collects what is drawn later: the latest diagnosis of each sensor, and of each window a point of its trend and its spectrum."""
 
     folder: Path
     catalogue: Catalogue
     diagnosed: dict[tuple[str, str], tuple[Signal, Machine, Diagnosis]] = field(default_factory=dict)
     trends: dict[str, _Trend] = field(default_factory=dict)
+    waterfalls: dict[str, _Waterfall] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
 
     def keep(self, signal: Signal, machine: Machine, diagnosis: Diagnosis) -> None:
@@ -46,6 +69,17 @@ class Album:
         trend.thresholds.append(_number(document["threshold"]))
         trend.states.append("running" if document["judged"] else Phase.LEARNING)
 
+    def see(self, snapshots: Snapshots) -> None:
+        """Note the amplitude spectrum of each snapshot for the waterfall of its sensor."""
+        lines = power_lines(to_working_unit(snapshots.samples, snapshots.unit), snapshots.rate_hz)
+        amplitudes = np.sqrt(2 * lines.powers)
+        for head, spectrum in zip(snapshots.heads, amplitudes, strict=True):
+            name = watched_name(head.asset, head.sensor)
+            scale = np.linspace(0, min(TOP_HZ, snapshots.rate_hz / 2), FREQUENCIES)
+            waterfall = self.waterfalls.setdefault(name, _Waterfall(scale))
+            waterfall.times.append(head.time)
+            waterfall.spectra.append(_highest(lines.frequencies_hz, spectrum, waterfall.frequencies_hz))
+
     def draw_alert(self, alert: Alert) -> Path | None:
         """Draw what an alert rests on; None where it is about nothing that has a spectrum."""
         self.alerts.append(alert)
@@ -53,10 +87,10 @@ class Album:
         if found is None or alert.case.part is Part.SENSOR:
             return None
         stem = self.folder / f"{safe_name(alert.case.asset)}-{alert.time:%Y%m%dT%H%M%S}"
-        return draw(*found, stem, self.catalogue)[-1]
+        return next(path for path in draw(*found, stem, self.catalogue) if path.stem.endswith("-envelope"))
 
     def draw_trends(self) -> list[Path]:
-        """Draw the trend of everything that was watched."""
+        """Draw the trend of everything that was watched, and the waterfall of every sensor."""
         from andon.models.plots.trend import TrendEvent, trend_plot
 
         paths = []
@@ -67,7 +101,26 @@ class Album:
             )
             paths.append(self.folder / f"{safe_name(name)}-trend.png")
             write_picture(paths[-1], picture)
-        return paths
+        return paths + [self._draw_waterfall(name, each) for name, each in self.waterfalls.items()]
+
+    def _draw_waterfall(self, name: str, waterfall: _Waterfall) -> Path:
+        from andon.models.plots.waterfall import waterfall_plot
+
+        path = self.folder / f"{safe_name(name)}-waterfall.png"
+        order = sorted(range(len(waterfall.times)), key=lambda index: waterfall.times[index])
+        spectra = np.array([waterfall.spectra[index] for index in order])
+        times = [waterfall.times[index] for index in order]
+        write_picture(path, waterfall_plot(times, waterfall.frequencies_hz, spectra, name, self.catalogue))
+        return path
+
+
+def _highest(found_hz: Values, amplitudes: Values, scale_hz: Values) -> Values:
+    """The highest line within each step of a coarser scale; not a number above what was measured, and between two lines of a finer one."""
+    steps = np.rint(found_hz / scale_hz[1]).astype(np.intp)
+    inside = steps < len(scale_hz)
+    highest = np.full(len(scale_hz), -np.inf)
+    np.maximum.at(highest, steps[inside], amplitudes[inside])
+    return np.where(np.isfinite(highest), highest, np.nan)
 
 
 def _number(value: float | None) -> float:

@@ -6,14 +6,15 @@ from pathlib import Path
 from time import monotonic
 
 from andon.hardware.acquisition.record_folder import RecordFiles
+from andon.hardware.monitoring.album import Album
 from andon.hardware.monitoring.remembered import Remembered, recall, remember
 from andon.hardware.monitoring.reporter import Reporter
 from andon.hardware.monitoring.survey import Survey, survey
-from andon.models.alerts.case import AlertPolicy
+from andon.models.alerts.case import AlertPolicy, Observation
 from andon.models.health.watching import HealthModel
 from andon.models.monitoring.watch import ConditionWatch, HealthMemory, Machines
 from andon.models.stream.engine import StreamEngine, run
-from andon.models.stream.windows import StreamOptions
+from andon.models.stream.windows import Analyse, Snapshots, StreamOptions
 from andon.models.vibration.diagnosis import MAX_DURATION_S
 
 SILENT_INTERVALS = 3
@@ -57,7 +58,7 @@ def monitor_records(
     memory = HealthMemory(model, remembered.health(accepted))
     tell = reporter.album.keep if reporter.album else lambda *_: None
     watch = ConditionWatch(model, machines, memory, tell)
-    engine = StreamEngine(watch, _patient(policy, found), _options(found))
+    engine = StreamEngine(_seen(watch, reporter.album), _patient(policy, found), _options(found))
     engine.restore(remembered.engine)
     kept_at = monotonic()
     for event in run(engine, records):
@@ -67,6 +68,18 @@ def monitor_records(
             _keep(engine, memory, model, kept, reporter)
     if kept:
         _keep(engine, memory, model, kept, reporter)
+
+
+def _seen(watch: ConditionWatch, album: Album | None) -> Analyse:
+    """What analyses snapshots, and shows them to the album where there is one."""
+    if album is None:
+        return watch
+
+    def analyse(snapshots: Snapshots) -> list[Observation]:
+        album.see(snapshots)
+        return watch(snapshots)
+
+    return analyse
 
 
 def _keep(engine: StreamEngine, memory: HealthMemory, model: HealthModel, path: Path, reporter: Reporter) -> None:

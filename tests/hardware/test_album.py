@@ -1,22 +1,26 @@
 """The pictures of alerts and trends."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from tests.motors import ASSETS, PLACE, START, motor, motor_signal
 
-from andon.hardware.monitoring.album import Album
+from andon.hardware.monitoring.album import SPECTRA, Album
 from andon.models.alerts.case import Alert, AlertEvent, AlertKind, AlertPolicy, AssetState, Observation
 from andon.models.alerts.rules import decide
 from andon.models.messages.catalogue import LANGUAGES, catalogue
 from andon.models.plots import trend as trend_module
-from andon.models.types.vibration import Severity
+from andon.models.plots import waterfall as waterfall_module
+from andon.models.stream.windows import Head, Snapshots
+from andon.models.types.vibration import Severity, Unit
 from andon.models.vibration.diagnosis import PhysicsDiagnoser
+from andon.models.vibration.integration import Values
 
 AT_ONCE = AlertPolicy(k=1, n=1, clear_m=1, min_duration_s=0)
 
@@ -42,13 +46,15 @@ def album(tmp_path: Path, language: str = "en") -> Album:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_an_alert_gets_spectrum_and_envelope(tmp_path: Path, language: str) -> None:
+def test_an_alert_gets_spectrum_envelope_and_kurtogram(tmp_path: Path, language: str) -> None:
     drawn = album(tmp_path, language).draw_alert(alert())
     assert drawn is not None
     assert sorted(path.name for path in drawn.parent.iterdir()) == [
         "motor_1-20260301T000000-envelope.png",
+        "motor_1-20260301T000000-kurtogram.png",
         "motor_1-20260301T000000-spectrum.png",
     ]
+    assert drawn.stem.endswith("-envelope"), "what the card points at"
     for path in drawn.parent.iterdir():
         with Image.open(path) as picture:
             picture.load()
@@ -101,3 +107,54 @@ def test_the_latest_diagnosis_is_drawn(tmp_path: Path) -> None:
     found = PhysicsDiagnoser().diagnose(later, motor(ASSETS[0]))
     made.keep(later, motor(ASSETS[0]), found)
     assert made.diagnosed == {(ASSETS[0], PLACE): (later, motor(ASSETS[0]), found)}
+
+
+def snapshots(tone_hz: float, hours: Sequence[int], rate_hz: float = 4096.0, sensor: str = PLACE) -> Snapshots:
+    time = np.arange(4096) / rate_hz
+    samples = np.tile(np.sin(2 * np.pi * tone_hz * time), (len(hours), 1))
+    heads = tuple(Head(ASSETS[0], sensor, START + timedelta(hours=each), rate_hz, Unit.M_S2) for each in hours)
+    return Snapshots(samples, rate_hz, Unit.M_S2, heads)
+
+
+def test_the_waterfall_shows_each_snapshots_lines_in_the_order_of_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = {}
+
+    def drawn(times: Sequence[datetime], frequencies_hz: Values, amplitudes: Values, name: str, _: object) -> bytes:
+        shown[name] = times, frequencies_hz, amplitudes
+        return b"png"
+
+    monkeypatch.setattr(waterfall_module, "waterfall_plot", drawn)
+    made = Album(tmp_path, catalogue("en"))
+    made.see(snapshots(600.0, [2, 3]))
+    made.see(snapshots(200.0, [1]))
+    made.see(snapshots(100.0, [1], sensor="other"))
+    assert sorted(path.name for path in made.draw_trends()) == [
+        "motor_1_drive_end-waterfall.png",
+        "motor_1_other-waterfall.png",
+    ]
+    times, frequencies_hz, amplitudes = shown[f"{ASSETS[0]}/{PLACE}"]
+    assert [(each - START) / timedelta(hours=1) for each in times] == [1, 2, 3]
+    assert frequencies_hz[np.nanargmax(amplitudes, axis=1)].tolist() == [200.0, 600.0, 600.0]
+    assert len(shown[f"{ASSETS[0]}/other"][0]) == 1
+
+
+def test_a_slower_snapshot_shows_what_it_measured(tmp_path: Path) -> None:
+    made = Album(tmp_path, catalogue("en"))
+    made.see(snapshots(200.0, [1]))
+    made.see(snapshots(200.0, [2], rate_hz=1000.0))
+    (waterfall,) = made.waterfalls.values()
+    first, second = waterfall.spectra
+    assert np.nanargmax(first) == np.nanargmax(second)
+    assert np.isfinite(first).all()
+    assert np.isnan(second[waterfall.frequencies_hz > 502]).all()
+
+
+def test_only_the_latest_spectra_are_kept(tmp_path: Path) -> None:
+    made = Album(tmp_path, catalogue("en"))
+    for hour in range(SPECTRA // 100 + 1):
+        made.see(snapshots(50.0, [hour * 100 + each for each in range(100)]))
+    (waterfall,) = made.waterfalls.values()
+    assert len(waterfall.times) == len(waterfall.spectra) == SPECTRA
+    assert waterfall.times[-1] == START + timedelta(hours=SPECTRA + 99)

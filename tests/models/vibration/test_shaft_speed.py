@@ -52,9 +52,9 @@ def test_a_measured_speed_that_is_far_off_is_not_led_astray() -> None:
 
 
 @quick
-@given(slip=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
-def test_between_nameplate_and_synchronous_the_speed_is_estimated(slip: float, seed: int) -> None:
-    actual = 1440 + 60 * slip
+@given(actual=st.floats(1440, 1492), seed=st.integers(0, 2**32 - 1))
+def test_between_nameplate_and_synchronous_the_speed_is_estimated(actual: float, seed: int) -> None:
+    """Within 0.4 % of the synchronous speed half of the harmonics stand in the lines of the mains, where nothing counts."""
     found = shaft_speed(turning(actual, seed), MOTOR)
     assert found is not None
     assert found.source == "estimated"
