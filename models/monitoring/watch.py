@@ -1,15 +1,12 @@
 """What each check says of a snapshot: the sensor, the machine's health, its severity, and a diagnosis where one is called for."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import groupby
 from math import exp
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from andon.models.alerts.case import AlertKind, Observation
 from andon.models.health.operating import Row
@@ -29,9 +26,6 @@ from andon.models.vibration.zones import Levels, Zone, judge
 
 MAJORITY = 0.5
 """A snapshot is abnormal where more than this share of its rows that could be judged are."""
-
-PART = 4
-"""Snapshots measured in one call: half a MiB at 16,384 samples, which a core's own cache holds."""
 
 SEVERE = frozenset({Zone.C, Zone.D})
 
@@ -112,8 +106,6 @@ class ConditionWatch:
         Tells what is known of an asset.
     tell
         Told of each diagnosis with the signal that it was made on, such as for a picture.
-    threads
-        Snapshots measured at once; more of them than cores gains nothing.
     """
 
     def __init__(
@@ -122,21 +114,16 @@ class ConditionWatch:
         machines: Machines,
         memory: HealthMemory,
         tell: Callable[[Signal, Machine, Diagnosis], None] = lambda *_: None,
-        threads: int = 1,
     ) -> None:
         self._contract = model.contract
         self._machines = machines
         self._memory = memory
         self._tell = tell
-        self._blas = ThreadpoolController()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="measure")
 
     def __call__(self, snapshots: Snapshots) -> list[Observation]:
-        """Say of each snapshot what its checks say. Measuring is spread over the threads; judging keeps the order."""
-        # Threads of BLAS on top of these wait for each other: with two cores that costs two thirds of the speed.
-        with self._blas.limit(limits=1, user_api="blas"):
-            measured = self._pool.map(partial(_measured, contract=self._contract), _parts(snapshots))
-            return [each for part in measured for one in part for each in self._observations(one)]
+        """Say of each snapshot what its checks say."""
+        measured = [each for part in _parts(snapshots) for each in _measured(part, self._contract)]
+        return [observation for each in measured for observation in self._observations(each)]
 
     def _observations(self, measured: _Measured) -> Iterator[Observation]:
         signal, sensor = measured.signal, measured.sensor
@@ -187,14 +174,12 @@ def watched_name(asset: str, sensor: str) -> str:
 
 
 def _parts(snapshots: Snapshots) -> Iterator[Snapshots]:
-    """Cut a batch where the speed changes, and into parts that stay in a second-level cache."""
+    """Cut a batch where the speed changes."""
     first = 0
     for _, group in groupby(snapshots.heads, key=lambda head: head.rpm):
-        after = first + len(list(group))
-        for start in range(first, after, PART):
-            part = slice(start, min(start + PART, after))
-            yield replace(snapshots, samples=snapshots.samples[part], heads=snapshots.heads[part])
-        first = after
+        part = slice(first, first + len(list(group)))
+        yield replace(snapshots, samples=snapshots.samples[part], heads=snapshots.heads[part])
+        first = part.stop
 
 
 def _measured(snapshots: Snapshots, contract: FeatureContract) -> list[_Measured]:

@@ -1,6 +1,5 @@
 """Condition monitoring from block to alert rules: snapshots a second with sensor check, indicators, health and rules."""
 
-import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -30,7 +29,7 @@ def main(_: Sequence[str] = ()) -> None:
     """Print one JSON object a figure."""
     generator = np.random.default_rng(0)
     model, pool = _model(generator), generator.standard_normal((64, WINDOW))
-    watch = ConditionWatch(model, Machine, HealthMemory(model), threads=os.cpu_count() or 1)
+    watch = ConditionWatch(model, Machine, HealthMemory(model))
     engine = StreamEngine(watch, AlertPolicy(), StreamOptions(window=WINDOW, hop=WINDOW))
     rounds = [seconds(partial(_drain, engine, _blocks(pool, number))) for number in range(ROUNDS + 1)][1:]
     print_figure(
@@ -38,7 +37,6 @@ def main(_: Sequence[str] = ()) -> None:
         value=round(SENSORS * WINDOWS / median(rounds)),
         bound=">= 1000",
         sensors=SENSORS,
-        threads=os.cpu_count(),
         spread=[round(SENSORS * WINDOWS / each) for each in (max(rounds), min(rounds))],
     )
 

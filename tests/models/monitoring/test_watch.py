@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import cycle
 from math import exp
 
 import numpy as np
@@ -229,10 +230,13 @@ def test_a_restart_changes_no_decision(motors: HealthModel, cut: int) -> None:
     assert [*first, *forgetful] != expected, "what was remembered mattered"
 
 
-def test_threads_change_no_order(motors: HealthModel) -> None:
-    signals = [*CALM, *GROWING]
-    several = ConditionWatch(motors, motor, HealthMemory(motors), threads=4)
-    assert several(snapshots(signals)) == watch(motors, signals)[0]
+def test_a_batch_of_several_speeds_keeps_its_order(motors: HealthModel) -> None:
+    signals = [
+        replace(each, rpm=rpm) for each, rpm in zip([*CALM, *GROWING], cycle((1500.0, 1500.0, 1480.0)), strict=False)
+    ]
+    in_one = ConditionWatch(motors, motor, HealthMemory(motors))(snapshots(signals))
+    one_by_one = ConditionWatch(motors, motor, HealthMemory(motors))
+    assert in_one == [each for signal in signals for each in one_by_one(snapshots([signal]))]
 
 
 def test_conditions_without_a_zone_or_a_diagnosis_are_two() -> None:
