@@ -30,7 +30,6 @@ from andon.models.health.state import dump_state, load_state
 from andon.models.health.watching import HealthModel
 from andon.models.monitoring.features import feature_rows
 from andon.models.monitoring.watch import (
-    PART,
     ConditionWatch,
     HealthMemory,
     Machines,
@@ -99,7 +98,7 @@ def test_a_healthy_machine_is_calm(motors: HealthModel) -> None:
 
 
 def test_each_observation_is_of_its_snapshot(motors: HealthModel) -> None:
-    other = [replace(motor_signal(turn, ASSETS[1]), rpm=HEALTHY.rpm + turn // 2) for turn in range(2 * PART + 3)]
+    other = [replace(motor_signal(turn, ASSETS[1]), rpm=HEALTHY.rpm + turn // 2) for turn in range(11)]
     mixed = [*CALM, *other]
     observations, _ = watch(motors, mixed)
     expected = [(each.asset, each.sensor, each.time) for each in mixed for _ in range(3)]
