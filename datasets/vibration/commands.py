@@ -20,7 +20,7 @@ from andon.models.command.options import andon_home, define, positive
 from andon.models.messages.catalogue import Catalogue
 from andon.models.types.errors import DataError, RecordError
 from andon.models.types.vibration import Bearing, Diagnosis, Fault, Machine, Unit
-from andon.models.vibration.bearings import find_bearing
+from andon.models.vibration.bearings import parse_bearing
 from andon.models.vibration.diagnosis import PhysicsDiagnoser
 from andon.models.vibration.documents import FINDING_CODES, diagnosis_document
 from andon.models.vibration.fault_orders import parse_orders
@@ -113,7 +113,7 @@ def _asked_machine(arguments: argparse.Namespace) -> Machine:
     """What the options say of the machine."""
     bearings: tuple[Bearing, ...] = ()
     if arguments.bearing:
-        bearings = (find_bearing(arguments.bearing),)
+        bearings = (parse_bearing(arguments.bearing, source="--bearing"),)
     elif arguments.orders:
         bearings = (Bearing("", parse_orders(arguments.orders), "--orders"),)
     machine_class = parse_machine_class(arguments.machine) if arguments.machine else None

@@ -20,7 +20,7 @@ from andon.models.health.settings import Source
 from andon.models.types.errors import DataError, RecordError
 from andon.models.types.identifiers import new_id
 from andon.models.types.vibration import Bearing, Machine, Samples, Signal, Unit
-from andon.models.vibration.bearings import find_bearing
+from andon.models.vibration.bearings import parse_bearing
 from andon.models.vibration.documents import diagnosis_document
 from andon.models.vibration.fault_orders import parse_orders
 from andon.models.vibration.zones import parse_machine_class
@@ -72,7 +72,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
         """
         bearings: tuple[Bearing, ...] = ()
         if self.bearing:
-            bearings = (find_bearing(self.bearing),)
+            bearings = (parse_bearing(self.bearing, source="request"),)
         elif self.orders:
             bearings = (Bearing("", parse_orders(self.orders), "request"),)
         machine_class = parse_machine_class(self.machine, "machine") if self.machine else None
