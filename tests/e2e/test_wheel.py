@@ -160,7 +160,7 @@ def test_it_knows_machines_and_diagnoses_them(run: Run, machine: Path, ground: P
     document = json.loads(said.stdout)
     assert (document["fault"], document["zone"]) == ("outer_race", None)
     assert document["p_value"] < 0.01
-    assert [(ground / plot).is_file() for plot in document["plots"]] == [True, True]
+    assert [(ground / plot).is_file() for plot in document["plots"]] == [True, True, True]
     known = run("andon", "diagnose", "sick.csv", *words, "--asset", "P-101", "--json")
     assert (known.returncode, json.loads(known.stdout)["zone"] is None) == (0, False)
 
