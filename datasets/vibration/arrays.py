@@ -1,10 +1,12 @@
 """Records in ``.npy`` and ``.npz`` files of NumPy; pickled objects are refused."""
 
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from zipfile import ZipFile
+from tokenize import TokenError
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,9 @@ from numpy.typing import NDArray
 from andon.datasets.vibration.containers import Channel, Channels, Sliceable, split_channels
 from andon.datasets.vibration.hints import NOTHING, RecordHints
 from andon.models.types.errors import RecordError
+
+DAMAGE = (BadZipFile, EOFError, MemoryError, RuntimeError, SyntaxError, TokenError, ValueError, zlib.error)
+"""What NumPy and the zip below it raise of a damaged file: headers are parsed as Python's literals."""
 
 MAX_WHOLE_BYTES = 2**30
 """Most that is unpacked into memory at once. A variable of MATLAB's format 5 is below 2 GiB; half of that is 134 million

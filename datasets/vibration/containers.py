@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from andon.datasets.vibration.hints import NOTHING, RecordHints
-from andon.models.types.errors import AndonError, RecordError
+from andon.models.types.errors import RecordError
 from andon.models.types.vibration import Samples
 
 CHUNK_SAMPLES = 2**18
@@ -69,8 +69,13 @@ def split_channels(name: str, array: Sliceable) -> Mapping[str, Callable[[], Ite
 
 
 @contextmanager
-def damage_reported(path: Path) -> Iterator[None]:
+def damage_reported(path: Path, raised: tuple[type[Exception], ...]) -> Iterator[None]:
     """Report as damaged a file that the library that reads it cannot.
+
+    Parameters
+    ----------
+    raised
+        What that library raises of a damaged file beside ``OSError``.
 
     Raises
     ------
@@ -79,12 +84,10 @@ def damage_reported(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except AndonError:
-        raise
     except OSError as error:
         code = "record.unreadable" if error.errno else "record.damaged"
         raise RecordError(code, str(path), reason=_one_line(error)) from error
-    except Exception as error:  # six libraries, and what a damaged file makes them raise is of any kind
+    except raised as error:
         raise RecordError("record.damaged", str(path), reason=_one_line(error)) from error
 
 

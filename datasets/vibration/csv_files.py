@@ -32,6 +32,9 @@ from andon.datasets.vibration.timestamps import seconds_since, to_microseconds
 from andon.models.types.errors import RecordError
 from andon.models.types.vibration import Samples
 
+DAMAGE = (ArithmeticError, MemoryError, ValueError, pa.ArrowException)
+"""What Arrow and the conversion of times raise of a damaged file."""
+
 CHUNK_BYTES = 2**20
 """Text read at once: about as many samples as the other readers take. An eighth of it reads half as fast, four
 times as much no faster (measured on one column of 44 MB)."""

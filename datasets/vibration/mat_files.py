@@ -3,8 +3,11 @@
 Fields of a struct are addressed with a dot: ``bearing.gs``.
 """
 
+import struct
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -12,9 +15,17 @@ from typing import Any
 import h5py
 import numpy as np
 from scipy.io import loadmat, whosmat
+from scipy.io.matlab import MatReadError
 
 from andon.datasets.vibration.arrays import Variables, check_size
 from andon.datasets.vibration.containers import Channels
+from andon.datasets.vibration.mat_tags import check_tags
+
+DAMAGE = (
+    *(ArithmeticError, AttributeError, EOFError, LookupError, MatReadError, MemoryError, NameError, RuntimeError),
+    *(TypeError, ValueError, struct.error, zlib.error),
+)
+"""What SciPy and h5py raise of a damaged file; SciPy's reader of format 5 does so wherever it stumbles, of an unset variable too."""
 
 
 @contextmanager
@@ -28,10 +39,15 @@ def open_mat(path: Path) -> Iterator[Channels]:
 
 
 def _from_format_5(path: Path) -> Variables:
+    check_size(path.stat().st_size, path)
+    contents = path.read_bytes()
+    check_tags(contents)
+    # SciPy documents open files too, which its stubs leave out; what is read is then what was checked.
+    listed = whosmat(BytesIO(contents))  # type: ignore[arg-type]
     # A number takes eight bytes at most, whatever its class; what structs hold is not listed and counts as the file does.
-    check_size(max(path.stat().st_size, sum(8 * prod(shape) for _, shape, _ in whosmat(path))), path)
+    check_size(sum(8 * prod(shape) for _, shape, _ in listed), path)
     variables = Variables()
-    for name, value in _flattened(loadmat(path, simplify_cells=True)):
+    for name, value in _flattened(loadmat(BytesIO(contents), simplify_cells=True)):  # type: ignore[arg-type]
         if isinstance(value, str):
             variables.texts[name] = value
         elif isinstance(value, (int, float, np.ndarray, np.number)):

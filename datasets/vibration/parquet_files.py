@@ -19,6 +19,9 @@ from andon.datasets.vibration.timestamps import seconds_since, to_microseconds
 from andon.models.types.errors import RecordError
 from andon.models.types.vibration import Samples
 
+DAMAGE = (ArithmeticError, LookupError, MemoryError, TypeError, ValueError, pa.ArrowException)
+"""What Arrow and the conversion of times raise of a damaged file."""
+
 
 @contextmanager
 def open_parquet(path: Path) -> Iterator[Channels]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
@@ -134,22 +133,31 @@ class _Record:
 
 @contextmanager
 def _opened(path: Path, hints: RecordHints) -> Iterator[_Record]:
-    open_file = _reader(path)
+    reader = _reader(path)
     sidecar = read_sidecar(path)
-    with damage_reported(path):
+    with damage_reported(path, reader.damage):
         if not path.stat().st_size:
             raise RecordError("record.empty", str(path))
-        with open_file(path) as channels:
+        with reader.open(path) as channels:
             yield _record(path, with_clocks(channels), hints, sidecar)
 
 
-def _reader(path: Path) -> _Open:
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """How a format is opened, and what its library raises of a damaged file."""
+
+    open: _Open
+    damage: tuple[type[Exception], ...]
+
+
+def _reader(path: Path) -> _Reader:
     if not path.exists():
         raise RecordError("record.missing", str(path))
     if not is_record(path):
         raise RecordError("record.unknown_format", str(path), known=" ".join(sorted(SUFFIXES)))
-    module, name = _READERS[path.suffix.lower()]
-    return cast(_Open, getattr(import_module(f"andon.datasets.vibration.{module}"), name))
+    name, opens = _READERS[path.suffix.lower()]
+    module = import_module(f"andon.datasets.vibration.{name}")
+    return _Reader(getattr(module, opens), module.DAMAGE)
 
 
 def _record(path: Path, channels: Channels, hints: RecordHints, sidecar: Sidecar) -> _Record:

@@ -1,5 +1,6 @@
 """Records in ``.tdms`` files of LabVIEW."""
 
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,6 +15,12 @@ from andon.datasets.vibration.containers import Channel, Channels
 from andon.datasets.vibration.hints import RecordHints
 from andon.models.types.errors import RecordError
 from andon.models.types.vibration import Samples
+
+DAMAGE = (
+    *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, RuntimeError, TypeError, ValueError),
+    struct.error,
+)
+"""What npTDMS raises of a damaged file: it looks up and unpacks whatever is there."""
 
 
 @contextmanager

@@ -14,6 +14,9 @@ from andon.datasets.vibration.hints import RecordHints
 from andon.models.types.errors import RecordError
 from andon.models.types.vibration import Samples
 
+DAMAGE = (soundfile.SoundFileError,)
+"""What libsndfile's wrapper raises of a damaged file."""
+
 SUBTYPES = ("PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 
 

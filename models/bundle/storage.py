@@ -139,7 +139,7 @@ def _read_zip(path: Path) -> dict[str, bytes]:
             entries = archive.infolist()
             _check_entries(entries, path)
             return {entry.filename: archive.read(entry) for entry in entries}
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
         raise BundleError("bundle.zip", str(path), reason=str(error)) from error
 
 

@@ -10,14 +10,13 @@ import pytest
 from tests.conftest import Andon
 from tests.motors import ASSETS, motor_signal, taught_motors, write_record
 from tests.rigs import JUDGED_ROWS, RUNS, write_rig
+from tests.shared import SCORE_SKAB, SKAB
 
 from andon.datasets.health.sources import Wishes, open_health_data
 from andon.datasets.vibration.skab import FIT_ROWS
 from andon.models.bundle.health_teaching import HealthLesson, teach_health
 from andon.models.bundle.storage import write_bundle
 
-SKAB = Path("/work/shared/data/skab")
-SCORER = Path("/work/shared/tools/score_skab.py")
 FIGURES = ("f1", "far", "mar", "far_free", "far_free_conformal")
 COUNTS = ("n_normal", "n_anomalous", "n_not_judged")
 
@@ -43,7 +42,7 @@ def test_a_rig_is_judged_and_predicted(andon: Andon, tmp_path: Path) -> None:
     assert list(predicted) == [(name, FIT_ROWS + row) for name in RUNS for row in range(JUDGED_ROWS)]
     missed = sum(predicted[name, FIT_ROWS + row] == 0 for name in RUNS for row in range(60, 100))
     assert document["mar"] == pytest.approx(100 * missed / 80)
-    if SCORER.exists():
+    if SCORE_SKAB.exists():
         assert scored(rig, table) == rounded(document)
 
 
@@ -82,7 +81,7 @@ def test_data_of_other_measures_are_one_clear_line(andon: Andon, tmp_path: Path)
     assert "indicators" in said.complaint
 
 
-@pytest.mark.skipif(not (SKAB.is_dir() and SCORER.exists()), reason="the published runs of SKAB are not at hand")
+@pytest.mark.skipif(not (SKAB.is_dir() and SCORE_SKAB.exists()), reason="the published runs of SKAB are not at hand")
 def test_the_published_runs_are_predicted_as_an_independent_scorer_reads_them(andon: Andon, tmp_path: Path) -> None:
     bundle, table = taught_from(SKAB, tmp_path / "bundle"), tmp_path / "p.csv"
     said = andon("evaluate", bundle, "--data", f"skab:{SKAB}", "--predictions", table, "--json")
@@ -92,7 +91,7 @@ def test_the_published_runs_are_predicted_as_an_independent_scorer_reads_them(an
 
 def scored(folder: Path, predictions: Path) -> list[str]:
     """F1 as a share, false alarms and missed ones in percent, as the scorer prints them."""
-    words = [sys.executable, str(SCORER), str(folder), str(predictions)]
+    words = [sys.executable, str(SCORE_SKAB), str(folder), str(predictions)]
     printed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     return re.findall(r"[0-9.]+", printed.replace("F1", ""))
 

@@ -1,39 +1,21 @@
 """The exported graph: the same bytes each time, no trace of the machine, and kept once it is made."""
 
 import os
-import re
 import subprocess
 import sys
-import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
 import pytest
-from google.protobuf.message import Message
 from tests.training.conftest import SIDE, needs_training
+from tests.training.traces import traces
 
 pytestmark = needs_training
-
-# A path of a file or of a module's source, as an exporter would leave it in a name or a note.
-TRACE = re.compile(r"\.py\b|site-packages|^/[\w.-]+/|[A-Z]:\\")
 
 
 @pytest.fixture(scope="module")
 def model(exported: bytes) -> onnx.ModelProto:
     return onnx.load_model_from_string(exported)
-
-
-def texts(message: Message) -> Iterator[str]:
-    """Every text below ``message``."""
-    for field, value in message.ListFields():
-        for each in value if field.is_repeated else (value,):
-            if isinstance(each, Message):
-                yield from texts(each)
-            elif isinstance(each, str):
-                yield each
-            elif isinstance(each, bytes) and field.name != "raw_data":
-                yield each.decode("utf-8", errors="replace")
 
 
 def test_exporting_again_in_another_process_gives_the_same_bytes(exported: bytes, tmp_path: Path) -> None:
@@ -51,9 +33,7 @@ def test_exporting_again_in_another_process_gives_the_same_bytes(exported: bytes
 
 def test_the_graph_is_whole_and_names_no_file(model: onnx.ModelProto, exported: bytes) -> None:
     onnx.checker.check_model(model, full_check=True)
-    assert [text for text in texts(model) if TRACE.search(text)] == []
-    for place in (sysconfig.get_path("purelib"), str(Path.home()), str(Path(__file__).parents[2])):
-        assert place.encode() not in exported
+    assert traces(exported) == []
     assert [tensor.name for tensor in model.graph.initializer if tensor.external_data or tensor.data_location] == []
 
 

@@ -160,6 +160,36 @@ def test_a_flipped_bit_ends_in_a_signal_or_an_error_about_the_record(name: str, 
 
 
 @pytest.mark.parametrize("name", WRITERS)
+@given(
+    changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6),
+    near=st.integers(40, 4000),
+)
+@settings(max_examples=60, deadline=None)
+def test_changed_bytes_end_in_a_signal_or_an_error_about_the_record(
+    name: str, changes: list[tuple[float, int]], near: int
+) -> None:
+    """The first bytes, where formats say what follows, are hit as often as all others."""
+    with TemporaryDirectory() as folder:
+        contents = bytearray(encoded(name, noise(300), Path(folder)))
+        last = min(near, len(contents)) - 1
+        for at, value in changes:
+            contents[round(at * last)] = value
+        Path(folder, name).write_bytes(contents)
+        with refused_as_a_record():
+            assert len(read_record(Path(folder, name), GIVEN).samples)
+
+
+@pytest.mark.parametrize("kind", [0, 8, 10, 11, 14, 19, 23, 250])
+def test_no_type_in_a_mat_file_ends_the_program(tmp_path: Path, kind: int) -> None:
+    """SciPy's reader takes some types for places in memory."""
+    whole = encoded("a.mat", noise(300), tmp_path)
+    for at in range(128, 260):
+        (tmp_path / "a.mat").write_bytes(whole[:at] + bytes([kind]) + whole[at + 1 :])
+        with refused_as_a_record():
+            assert len(read_record(tmp_path / "a.mat", GIVEN).samples)
+
+
+@pytest.mark.parametrize("name", WRITERS)
 def test_an_empty_file_and_one_that_is_missing_are_named(name: str, tmp_path: Path) -> None:
     with refused("record.missing"):
         read_record(tmp_path / name, GIVEN)

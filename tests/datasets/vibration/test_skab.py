@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.datasets.vibration.conftest import refused
+from tests.shared import SKAB
 
 from andon.datasets.vibration.skab import COLUMNS, FIT_ROWS, skab_card, skab_runs
-
-REAL = Path("/work/shared/data/skab")
 
 
 def write(path: Path, rows: int = 403, labels: bool = True, columns: tuple[str, ...] = COLUMNS) -> Path:
@@ -77,9 +76,9 @@ def test_a_damaged_run_is_named(tmp_path: Path, old: str, new: str) -> None:
     assert refusal.params["subject"] == str(path)
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the published runs are not on this machine")
+@pytest.mark.skipif(not SKAB.is_dir(), reason="the published runs are not on this machine")
 def test_the_published_runs_are_read() -> None:
-    runs = skab_runs(REAL)
+    runs = skab_runs(SKAB)
     assert len(runs) == 35
     judged = [run for run in runs if not run.is_free]
     assert sum(len(run.anomaly[FIT_ROWS:]) for run in judged) == 23_801
