@@ -4,8 +4,7 @@ import argparse
 import csv
 import json
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 from io import StringIO
@@ -25,8 +24,9 @@ from andon.models.command.console import Console
 from andon.models.command.main import BAD_INPUT, DONE, FAILED
 from andon.models.command.options import DATA_FOLDER, actions, andon_home, define, natural, share
 from andon.models.evaluation.inspection import Evaluation, evaluation_document, judge_all
+from andon.models.files.outputs import distinctly_named, write_output
 from andon.models.messages.catalogue import Catalogue
-from andon.models.types.errors import DataError, ImageError, ResourceError
+from andon.models.types.errors import DataError, ImageError
 from andon.models.types.vision import Inspection, Split, Verdict
 from andon.models.vision.decoding import SUFFIXES, decode_image, read_image_bytes
 from andon.models.vision.documents import inspection_document
@@ -170,7 +170,7 @@ def _sets_home() -> Path:
 
 def _inspect(arguments: argparse.Namespace, console: Console) -> int:
     loaded = load_inspector(arguments.bundle)
-    files = list(_distinctly_shown(file for path in arguments.paths for file in _files_of(path)))
+    files = list(distinctly_named(file for path in arguments.paths for file in _files_of(path)))
     verdicts: list[Verdict | None] = []
     with console.progress() as progress:
         for done, (path, shown) in enumerate(files, start=1):
@@ -191,14 +191,6 @@ def _files_of(path: Path) -> list[tuple[Path, Path]]:
     return [(path, Path(path.name))]
 
 
-def _distinctly_shown(files: Iterable[tuple[Path, Path]]) -> Iterator[tuple[Path, Path]]:
-    """Number the overlays that would have one path, so that none replaces another."""
-    counts: Counter[Path] = Counter()
-    for path, shown in files:
-        counts[shown] += 1
-        yield path, shown if counts[shown] == 1 else shown.with_name(f"{shown.name}-{counts[shown]}")
-
-
 def _inspect_file(
     path: Path, shown: Path, loaded: LoadedInspector, heatmaps: Path | None, console: Console
 ) -> Verdict | None:
@@ -213,7 +205,7 @@ def _inspect_file(
     console.emit({"path": str(path), **inspection_document(inspection, decode_ms)})
     console.show_text(_line(path, inspection, console))
     if heatmaps:
-        _write(heatmaps / f"{shown}.png", encode_png(overlay(frame, inspection)))
+        write_output(heatmaps / f"{shown}.png", encode_png(overlay(frame, inspection)))
     return inspection.verdict
 
 
@@ -221,14 +213,6 @@ def _line(path: Path, inspection: Inspection, console: Console) -> str:
     reason = f" ({console.text(f'inspect.{inspection.reason}')})" if inspection.reason else ""
     boxes = " ".join(str(list(defect.bbox)) for defect in inspection.defects)
     return f"{inspection.verdict:<6} {inspection.score:9.4f}  {path}{reason} {boxes}".rstrip()
-
-
-def _write(path: Path, contents: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(contents)
-    except OSError as error:
-        raise ResourceError("inspect.not_written", str(path), reason=error.strerror or str(error)) from error
 
 
 def _teach(arguments: argparse.Namespace, console: Console) -> int:
@@ -268,7 +252,7 @@ def _evaluate_inspector(loaded: LoadedInspector, seed: int, arguments: argparse.
     console.emit(document)
     show_figures(console, document)
     if arguments.predictions:
-        _write(arguments.predictions, _predictions(evaluation).encode())
+        write_output(arguments.predictions, _predictions(evaluation).encode())
     return BAD_INPUT if left_out else DONE
 
 
@@ -283,7 +267,7 @@ def _evaluate_health(loaded: LoadedHealth, seed: int, arguments: argparse.Namesp
     console.emit(document)
     show_detection(console, document)
     if arguments.predictions:
-        _write(arguments.predictions, _table(DETECTION_HEADER, predictions(judged)).encode())
+        write_output(arguments.predictions, _table(DETECTION_HEADER, predictions(judged)).encode())
     return BAD_INPUT if left_out else DONE
 
 

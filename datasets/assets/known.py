@@ -3,7 +3,37 @@
 from dataclasses import replace
 
 from andon.datasets.assets.register import AssetRegister
-from andon.models.types.vibration import Machine
+from andon.models.types.vibration import Bearing, Machine
+from andon.models.vibration.bearings import parse_bearing
+from andon.models.vibration.fault_orders import parse_orders
+from andon.models.vibration.zones import parse_machine_class
+
+
+def said_machine(
+    bearing: str | None, orders: str | None, machine_class: str | None, source: str, subject: str
+) -> Machine:
+    """Read what whoever asks says of a machine; orders are left aside where a bearing is named.
+
+    Parameters
+    ----------
+    source
+        Who says so.
+    subject
+        How an error names the class.
+
+    Raises
+    ------
+    AssetError
+        The bearing, the orders or the class is not known.
+    """
+    bearings: tuple[Bearing, ...] = ()
+    if bearing:
+        bearings = (parse_bearing(bearing, source=source),)
+    elif orders:
+        bearings = (Bearing("", parse_orders(orders), source),)
+    return Machine(
+        bearings=bearings, machine_class=parse_machine_class(machine_class, subject) if machine_class else None
+    )
 
 
 def known_machine(register: AssetRegister, asset: str) -> Machine:
@@ -23,5 +53,4 @@ def completed(said: Machine, known: Machine) -> Machine:
         known,
         bearings=said.bearings or known.bearings,
         machine_class=said.machine_class or known.machine_class,
-        rpm=said.rpm or known.rpm,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from andon.datasets.assets.known import completed, known_machine
+from andon.datasets.assets.known import completed, known_machine, said_machine
 from andon.datasets.assets.register import FOLDER, AssetRegister
 from andon.datasets.vibration.diagnosed import first_block
 from andon.datasets.vibration.folders import record_paths
@@ -17,16 +17,14 @@ from andon.models.alerts.card import SEVERITY_CODES
 from andon.models.command.console import Console
 from andon.models.command.main import BAD_INPUT, DONE
 from andon.models.command.options import andon_home, define, positive
+from andon.models.files.outputs import distinctly_named
 from andon.models.messages.catalogue import Catalogue
 from andon.models.types.errors import DataError, RecordError
-from andon.models.types.vibration import Bearing, Diagnosis, Fault, Machine, Unit
-from andon.models.vibration.bearings import parse_bearing
+from andon.models.types.vibration import Diagnosis, Fault, Machine, Unit
 from andon.models.vibration.diagnosis import PhysicsDiagnoser
 from andon.models.vibration.documents import FINDING_CODES, diagnosis_document
-from andon.models.vibration.fault_orders import parse_orders
 from andon.models.vibration.indicators import indicator_document
 from andon.models.vibration.rise import OwnLevels, own_levels
-from andon.models.vibration.zones import parse_machine_class
 
 SHOWN_INDICATORS = ("velocity_rms_mm_s", "rms_m_s2", "crest", "kurtosis")
 
@@ -50,25 +48,24 @@ def diagnose(parser: argparse.ArgumentParser, text: Catalogue) -> None:
 
 def _diagnose(arguments: argparse.Namespace, console: Console) -> int:
     hints = RecordHints(column=arguments.column, rate_hz=arguments.rate, rpm=arguments.rpm, unit=arguments.unit)
-    asked = _asked_machine(arguments)
+    asked = said_machine(arguments.bearing, arguments.orders, arguments.machine, "command line", "--machine")
     register = AssetRegister(andon_home(os.environ) / FOLDER)
     diagnoser = PhysicsDiagnoser(_own_levels(arguments.baseline, hints) if arguments.baseline else None)
-    paths = list(chain.from_iterable(_files_of(path) for path in arguments.files))
+    files = list(distinctly_named(chain.from_iterable(_files_of(path) for path in arguments.files)))
     read = 0
     with console.progress() as progress:
-        for done, path in enumerate(paths, start=1):
+        for done, (path, name) in enumerate(files, start=1):
             try:
                 signal = first_block(path, hints)
                 machine = _machine(asked, arguments.asset, signal.asset, register)
                 found = diagnoser.diagnose(signal, machine)
-                stem = arguments.plot / path.stem if arguments.plot else None
-                plots = draw(signal, machine, found, stem, console.catalogue) if stem else []
+                plots = draw(signal, machine, found, arguments.plot / name, console.catalogue) if arguments.plot else []
                 report_diagnosis(path, found, plots, console)
                 read += 1
             except RecordError as error:
                 console.complain_of(str(path), error)
-            progress("diagnosis.stage", done, len(paths))
-    return DONE if read == len(paths) else BAD_INPUT
+            progress("diagnosis.stage", done, len(files))
+    return DONE if read == len(files) else BAD_INPUT
 
 
 def report_diagnosis(path: Path, found: Diagnosis, plots: Sequence[Path], console: Console) -> None:
@@ -101,23 +98,13 @@ def diagnosis_lines(name: str, found: Diagnosis, text: Catalogue) -> Iterator[st
         yield text.text("diagnosis.note", note=text.text(code))
 
 
-def _files_of(path: Path) -> list[Path]:
+def _files_of(path: Path) -> list[tuple[Path, Path]]:
+    """Records to diagnose, each with the path that its pictures get."""
     if not path.is_dir():
-        return [path]
+        return [(path, Path(path.stem))]
     if not (paths := record_paths(path)):
         raise DataError("record.no_record", str(path), suffixes=" ".join(sorted(SUFFIXES)))
-    return paths
-
-
-def _asked_machine(arguments: argparse.Namespace) -> Machine:
-    """What the options say of the machine."""
-    bearings: tuple[Bearing, ...] = ()
-    if arguments.bearing:
-        bearings = (parse_bearing(arguments.bearing, source="--bearing"),)
-    elif arguments.orders:
-        bearings = (Bearing("", parse_orders(arguments.orders), "--orders"),)
-    machine_class = parse_machine_class(arguments.machine) if arguments.machine else None
-    return Machine(bearings=bearings, machine_class=machine_class)
+    return [(record, record.relative_to(path).with_suffix("")) for record in paths]
 
 
 def _machine(asked: Machine, demanded: str | None, named: str, register: AssetRegister) -> Machine:

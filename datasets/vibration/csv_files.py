@@ -28,8 +28,9 @@ from andon.datasets.vibration.csv_layout import (
     split_row,
 )
 from andon.datasets.vibration.hints import RecordHints, in_utc
-from andon.datasets.vibration.timestamps import seconds_since, to_microseconds
+from andon.datasets.vibration.timestamps import seconds_since
 from andon.models.types.errors import RecordError
+from andon.models.types.moments import unix_us
 from andon.models.types.vibration import Samples
 
 DAMAGE = (ArithmeticError, MemoryError, ValueError, pa.ArrowException)
@@ -72,7 +73,7 @@ class _Column:
     def seconds(self, start: datetime) -> Iterator[Samples]:
         # Arrow wants to know beforehand whether the times name a zone.
         times = pa.timestamp("ns", "UTC" if start.tzinfo else None)
-        start_us = to_microseconds(in_utc(start))
+        start_us = unix_us(in_utc(start))
         for values in self._parsed(times):
             yield seconds_since(start_us, values)
 

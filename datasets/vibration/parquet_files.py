@@ -15,8 +15,9 @@ from pyarrow import parquet
 from andon.datasets.vibration.containers import CHUNK_SAMPLES, Channel, Channels
 from andon.datasets.vibration.hints import RecordHints, in_utc
 from andon.datasets.vibration.sidecars import Sidecar
-from andon.datasets.vibration.timestamps import seconds_since, to_microseconds
+from andon.datasets.vibration.timestamps import seconds_since
 from andon.models.types.errors import RecordError
+from andon.models.types.moments import unix_us
 from andon.models.types.vibration import Samples
 
 DAMAGE = (ArithmeticError, LookupError, MemoryError, TypeError, ValueError, pa.ArrowException)
@@ -64,7 +65,7 @@ def _clock(file: parquet.ParquetFile, name: str, said: RecordHints) -> Channel |
     start = None if first is None else in_utc(pa.compute.cast(first, pa.timestamp("us")).as_py())
     if start is None:
         return None
-    start_us = to_microseconds(start)
+    start_us = unix_us(start)
     return Channel(
         lambda: (seconds_since(start_us, column) for column in _columns(file, name)), replace(said, time=start), 1.0
     )

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from andon.models.files.outputs import write_output
 from andon.models.messages.catalogue import Catalogue
-from andon.models.types.errors import ResourceError
 from andon.models.types.vibration import Diagnosis, Machine, Signal
 from andon.models.vibration.diagnosis import MAX_DURATION_S
 from andon.models.vibration.kurtogram import fast_kurtogram
@@ -35,7 +35,7 @@ def draw(signal: Signal, machine: Machine, found: Diagnosis, stem: Path, text: C
     }
     paths = {kind: stem.with_name(f"{name}-{kind}.png") for kind in pictures}
     for kind, path in paths.items():
-        write_picture(path, pictures[kind])
+        write_output(path, pictures[kind])
     return list(paths.values())
 
 
@@ -50,18 +50,3 @@ def _kurtogram(signal: Signal, name: str, text: Catalogue) -> bytes:
 
     part = signal.samples[: int(MAX_DURATION_S * signal.rate_hz)]
     return kurtogram_plot(fast_kurtogram(part, signal.rate_hz), signal.rate_hz, name, text)
-
-
-def write_picture(path: Path, contents: bytes) -> None:
-    """Write a file, with its folder where there is none.
-
-    Raises
-    ------
-    ResourceError
-        The disk is full or cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(contents)
-    except OSError as error:
-        raise ResourceError("inspect.not_written", str(path), reason=error.strerror or str(error)) from error

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from andon.datasets.vibration.pictures import draw, write_picture
+from andon.datasets.vibration.pictures import draw
 from andon.models.alerts.case import Alert, Part
+from andon.models.files.outputs import write_output
 from andon.models.health.watching import Phase
 from andon.models.messages.catalogue import Catalogue
 from andon.models.monitoring.watch import watched_name
@@ -100,7 +101,7 @@ class Album:
                 trend.times, trend.scores, trend.thresholds, trend.states, events, name, self.catalogue
             )
             paths.append(self.folder / f"{safe_name(name)}-trend.png")
-            write_picture(paths[-1], picture)
+            write_output(paths[-1], picture)
         return paths + [self._draw_waterfall(name, each) for name, each in self.waterfalls.items()]
 
     def _draw_waterfall(self, name: str, waterfall: _Waterfall) -> Path:
@@ -110,7 +111,7 @@ class Album:
         order = sorted(range(len(waterfall.times)), key=lambda index: waterfall.times[index])
         spectra = np.array([waterfall.spectra[index] for index in order])
         times = [waterfall.times[index] for index in order]
-        write_picture(path, waterfall_plot(times, waterfall.frequencies_hz, spectra, name, self.catalogue))
+        write_output(path, waterfall_plot(times, waterfall.frequencies_hz, spectra, name, self.catalogue))
         return path
 
 

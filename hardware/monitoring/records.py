@@ -1,17 +1,19 @@
 """Records streamed through the checks and the alert rules."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
 from andon.hardware.acquisition.record_folder import RecordFiles
 from andon.hardware.monitoring.album import Album
-from andon.hardware.monitoring.remembered import Remembered, recall, remember
+from andon.hardware.monitoring.remembered import Remembered, recall
 from andon.hardware.monitoring.reporter import Reporter
 from andon.hardware.monitoring.survey import Survey, survey
 from andon.models.alerts.case import AlertPolicy, Observation
 from andon.models.health.watching import HealthModel
+from andon.models.monitoring.remembering import write_memory
 from andon.models.monitoring.watch import ConditionWatch, HealthMemory, Machines
 from andon.models.stream.engine import StreamEngine, run
 from andon.models.stream.windows import Analyse, Snapshots, StreamOptions
@@ -60,14 +62,30 @@ def monitor_records(
     watch = ConditionWatch(model, machines, memory, tell)
     engine = StreamEngine(_seen(watch, reporter.album), _patient(policy, found), _options(found))
     engine.restore(remembered.engine)
-    kept_at = monotonic()
-    for event in run(engine, records):
+
+    def keep(path: Path) -> None:
+        state, events = engine.save()
+        for event in events:
+            reporter.event(event)
+        write_memory(Remembered.of(state, memory.states, model.contract), path)
+
+    for event in run(engine, records, settled=_every(KEEP_S, partial(keep, kept)) if kept else lambda: None):
         reporter.event(event)
-        if kept and monotonic() - kept_at > KEEP_S:
-            kept_at = monotonic()
-            _keep(engine, memory, model, kept, reporter)
     if kept:
-        _keep(engine, memory, model, kept, reporter)
+        keep(kept)
+
+
+def _every(seconds: float, act: Callable[[], None]) -> Callable[[], None]:
+    """What acts when it is called, at most once in so many seconds."""
+    due = monotonic() + seconds
+
+    def act_when_due() -> None:
+        nonlocal due
+        if monotonic() > due:
+            act()
+            due = monotonic() + seconds
+
+    return act_when_due
 
 
 def _seen(watch: ConditionWatch, album: Album | None) -> Analyse:
@@ -80,13 +98,6 @@ def _seen(watch: ConditionWatch, album: Album | None) -> Analyse:
         return watch(snapshots)
 
     return analyse
-
-
-def _keep(engine: StreamEngine, memory: HealthMemory, model: HealthModel, path: Path, reporter: Reporter) -> None:
-    state, events = engine.save()
-    for event in events:
-        reporter.event(event)
-    remember(Remembered.of(state, memory.states, model.contract), path)
 
 
 def _patient(policy: AlertPolicy, found: Survey) -> AlertPolicy:

@@ -9,9 +9,10 @@ from typing import Any
 from andon.models.health.settings import FeatureContract
 from andon.models.health.state import HealthState, dump_state, load_state
 from andon.models.health.watching import accept
-from andon.models.monitoring.remembering import read_memory, write_memory
-from andon.models.stream.windows import EngineState, utc
+from andon.models.monitoring.remembering import read_memory
+from andon.models.stream.windows import EngineState
 from andon.models.types.errors import DataError
+from andon.models.types.moments import utc
 
 SCHEMA_VERSION = 1
 
@@ -63,14 +64,3 @@ def recall(path: Path, features: FeatureContract) -> Remembered:
     if remembered.features != features:
         raise DataError("monitor.state_features", str(path))
     return remembered
-
-
-def remember(remembered: Remembered, path: Path) -> None:
-    """Replace what was remembered.
-
-    Raises
-    ------
-    ResourceError
-        The disk is full or cannot be written.
-    """
-    write_memory(remembered, path)

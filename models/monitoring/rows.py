@@ -1,6 +1,6 @@
 """Process samples through health and alert rules: no waveform, so no diagnosis."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -43,7 +43,7 @@ def watch_rows(
     asset: str,
     rows: Iterable[tuple[datetime, Row]],
     policy: AlertPolicy,
-    new_id: Callable[[], str] | NewId,
+    new_id: NewId,
 ) -> Iterator[RowResult | Alert]:
     """Judge the rows of one machine in the order of time, and yield each result with the alerts that follow from it."""
     health, alerts = HealthState(asset), AssetState(asset)

@@ -15,7 +15,7 @@ from andon.models.health.state import HealthState
 from andon.models.health.watching import HealthModel, HealthObservation, Phase, observe_all
 from andon.models.monitoring.features import feature_rows
 from andon.models.stream.windows import Head, Snapshots
-from andon.models.types.vibration import Diagnosis, Fault, Machine, SensorHealth, Severity, Signal
+from andon.models.types.vibration import Diagnosis, Fault, Machine, SensorHealth, Severity, Signal, most_urgent
 from andon.models.vibration.diagnosis import SEVERITY_OF_ZONE, PhysicsDiagnoser
 from andon.models.vibration.indicators import spectrum_indicators
 from andon.models.vibration.integration import power_lines
@@ -208,7 +208,7 @@ def _of_health(head: Head, health: SnapshotHealth, found: Diagnosis | None) -> O
     middle = health.middle
     if middle is None:
         return _observation(head, AlertKind.ANOMALY, abnormal=False, valid=False)
-    severity = _worse(Severity.WATCH, found) if health.abnormal else Severity.NORMAL
+    severity = most_urgent(Severity.WATCH, *([found.severity] if found else [])) if health.abnormal else Severity.NORMAL
     return replace(
         _observation(head, AlertKind.ANOMALY, abnormal=health.abnormal, severity=severity),
         score=middle.score,
@@ -243,8 +243,3 @@ def _observation(
     zone: str | None = None,
 ) -> Observation:
     return Observation(head.asset, head.sensor, head.time, valid, abnormal, kind, severity=severity, zone=zone)
-
-
-def _worse(least: Severity, found: Diagnosis | None) -> Severity:
-    ordered = (Severity.UNKNOWN, Severity.NORMAL, Severity.WATCH, Severity.WARNING, Severity.DANGER)
-    return max(least, found.severity if found else least, key=ordered.index)

@@ -17,10 +17,9 @@ from andon.models.stream.windows import (
     StreamEventKind,
     StreamOptions,
     Timeline,
-    unix_us,
-    utc,
 )
 from andon.models.types.errors import Param
+from andon.models.types.moments import unix_us, utc
 from andon.models.types.vibration import BearingOrders, Samples, Signal, Unit
 
 Item = Snapshot | StreamEvent

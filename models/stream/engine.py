@@ -32,9 +32,9 @@ from andon.models.stream.windows import (
     StreamEventKind,
     StreamOptions,
     WindowResult,
-    unix_us,
 )
 from andon.models.types.identifiers import new_id as unique_id
+from andon.models.types.moments import unix_us
 from andon.models.types.vibration import Signal, SignalSource, Unit
 
 Event = WindowResult | Alert | StreamEvent
@@ -314,6 +314,7 @@ def run(
     source: SignalSource,
     clock: Callable[[], datetime | None] | None = None,
     tick_s: float = 1.0,
+    settled: Callable[[], None] = lambda: None,
 ) -> Generator[Event, None, None]:
     """Run a source to its end and yield what comes of it, in order.
 
@@ -324,15 +325,21 @@ def run(
         which is what recorded data need.
     tick_s
         How often the engine looks at the time; a result waits at most this long for its batch.
+    settled
+        Called after each block once all that came of it has been taken: what is saved then never runs ahead of what was said.
     """
     now_of = clock or (lambda: engine.stream_time)
     with source:
-        yield from _pump(engine, source.blocks(), now_of, timedelta(seconds=tick_s))
+        yield from _pump(engine, source.blocks(), now_of, timedelta(seconds=tick_s), settled)
     yield from engine.finish()
 
 
 def _pump(
-    engine: StreamEngine, blocks: Iterable[Signal], now_of: Callable[[], datetime | None], every: timedelta
+    engine: StreamEngine,
+    blocks: Iterable[Signal],
+    now_of: Callable[[], datetime | None],
+    every: timedelta,
+    settled: Callable[[], None],
 ) -> Iterator[Event]:
     ticked: datetime | None = None
     for block in blocks:
@@ -341,3 +348,4 @@ def _pump(
         if now is not None and (ticked is None or abs(now - ticked) >= every):
             ticked = now
             yield from engine.tick(now)
+        settled()

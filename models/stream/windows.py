@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 import numpy as np
@@ -12,27 +12,6 @@ from andon.models.alerts.case import AssetState, Observation
 from andon.models.messages.catalogue import Catalogue
 from andon.models.types.errors import OptionError, Param
 from andon.models.types.vibration import BearingOrders, Samples, Unit
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def unix_us(time: datetime) -> int:
-    """Count whole microseconds since 1970, exactly; what ``datetime`` can tell apart.
-
-    >>> unix_us(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
-    1000000
-    """
-    return (time - _EPOCH) // _MICROSECOND
-
-
-def utc(unix_us: int) -> datetime:
-    """Return the moment that lies so many microseconds after 1970.
-
-    >>> utc(1_000_000).isoformat()
-    '1970-01-01T00:00:01+00:00'
-    """
-    return _EPOCH + timedelta(microseconds=unix_us)
 
 
 @dataclass(frozen=True, slots=True)

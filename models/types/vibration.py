@@ -65,6 +65,18 @@ class Severity(StrEnum):
     UNKNOWN = "unknown"
 
 
+_URGENCY = (Severity.UNKNOWN, Severity.NORMAL, Severity.WATCH, Severity.WARNING, Severity.DANGER)
+
+
+def most_urgent(*severities: Severity) -> Severity:
+    """Choose the most urgent of several findings; one that is unknown is less than any that is known.
+
+    >>> most_urgent(Severity.UNKNOWN, Severity.WATCH, Severity.NORMAL).value
+    'watch'
+    """
+    return max(severities, key=_URGENCY.index)
+
+
 @dataclass(frozen=True, slots=True)
 class BearingOrders:
     """Fault frequencies of a bearing in multiples of the shaft's speed: outer race, inner race, rolling element, cage."""

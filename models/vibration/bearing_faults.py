@@ -76,11 +76,6 @@ class BearingEvidence:
     impulsive: bool
     ics2: float
 
-    @property
-    def periodic(self) -> bool:
-        """Whether noise would seldom show a comb like the strongest."""
-        return self.p_value < SIGNIFICANCE
-
 
 def fault_fundamentals(orders: BearingOrders) -> dict[Fault, float]:
     """At which order each fault shows; a rolling element hits both races in each of its turns."""

@@ -16,6 +16,7 @@ from andon.models.types.vibration import (
     SensorHealth,
     Severity,
     Signal,
+    most_urgent,
 )
 from andon.models.vibration.bearing_faults import SIGNIFICANCE, BearingEvidence, bearing_evidence
 from andon.models.vibration.comb import Tooth
@@ -45,7 +46,6 @@ STRONG_KURTOSIS = 6.0
 _SHOWN_RATIO = 2.0
 """Harmonics that rise less than 6 dB over the background are no evidence."""
 
-_URGENCY = (Severity.UNKNOWN, Severity.NORMAL, Severity.WATCH, Severity.WARNING, Severity.DANGER)
 SEVERITY_OF_ZONE = {Zone.A: Severity.NORMAL, Zone.B: Severity.NORMAL, Zone.C: Severity.WARNING, Zone.D: Severity.DANGER}
 
 
@@ -104,13 +104,13 @@ class PhysicsDiagnoser:
 
         A signal that cannot be believed gives ``unknown`` with the reasons, and whatever indicators it allows.
         """
-        sensor = check_sensor(signal)
-        if "sensor.not_finite" in sensor.reasons:
-            return _unbelievable(sensor, {})
         if signal.duration_s > MAX_DURATION_S:
             first = replace(signal, samples=signal.samples[: int(MAX_DURATION_S * signal.rate_hz)])
             found = self.diagnose(first, machine)
             return replace(found, limits=(*found.limits, "diagnosis.first_part"))
+        sensor = check_sensor(signal)
+        if "sensor.not_finite" in sensor.reasons:
+            return _unbelievable(sensor, {})
         speed = shaft_speed(signal, machine) if sensor.ok else None
         indicators = dict(indicator_document(signal, speed.hz * 60 if speed else signal.rpm))
         if not sensor.ok:
@@ -150,7 +150,7 @@ def _diagnosis(reading: _Reading, sensor: SensorHealth) -> Diagnosis:
         ranked=tuple(sorted((*bearing.ranked, *shaft.ranked), key=lambda ranked: -ranked.score)),
         evidence=tuple(_evidence(chosen.teeth, shaft_hz)),
         sensor=sensor,
-        severity=max(chosen.severity, of_zone, key=_URGENCY.index),
+        severity=most_urgent(chosen.severity, of_zone),
         rpm=shaft_hz * 60 if shaft_hz else None,
         limits=tuple(dict.fromkeys((*bearing.limits, *shaft.limits, *chosen.limits))),
     )
@@ -247,7 +247,7 @@ def _look_at_shaft(reading: _Reading) -> _Conclusion:
         None,
         ranked,
         findings[0].teeth,
-        max(severity, Severity.WATCH, key=_URGENCY.index),
+        most_urgent(severity, Severity.WATCH),
         tuple(_limits_of_shaft(findings[0], reading, lines.resolution_hz)),
     )
 

@@ -13,17 +13,15 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from andon.datasets.assets.known import said_machine
 from andon.datasets.vibration.diagnosed import READ_S, first_block
 from andon.datasets.vibration.hints import RecordHints, rate_checked, rpm_checked, unit_named
 from andon.models.alerts.card import alert_document
 from andon.models.health.settings import Source
 from andon.models.types.errors import DataError, RecordError
 from andon.models.types.identifiers import new_id
-from andon.models.types.vibration import Bearing, Machine, Samples, Signal, Unit
-from andon.models.vibration.bearings import parse_bearing
+from andon.models.types.vibration import Machine, Samples, Signal, Unit
 from andon.models.vibration.documents import diagnosis_document
-from andon.models.vibration.fault_orders import parse_orders
-from andon.models.vibration.zones import parse_machine_class
 from andon.serving.api.answers import JSON
 from andon.serving.api.bodies import read_body
 from andon.serving.api.schemas import PROBLEM_RESPONSES, SIGNAL, SIGNAL_REQUEST, answers
@@ -70,13 +68,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
         AssetError
             The bearing, the orders or the class is not known.
         """
-        bearings: tuple[Bearing, ...] = ()
-        if self.bearing:
-            bearings = (parse_bearing(self.bearing, source="request"),)
-        elif self.orders:
-            bearings = (Bearing("", parse_orders(self.orders), "request"),)
-        machine_class = parse_machine_class(self.machine, "machine") if self.machine else None
-        return Machine(bearings=bearings, machine_class=machine_class)
+        return said_machine(self.bearing, self.orders, self.machine, "request", "machine")
 
 
 class _Body(Said, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from tests.motors import ASSETS, HOUR, PLACE, START, motor_signal, write_record
 from tests.rigs import ANOMALOUS, JUDGED_ROWS, RUNS
 
 from andon.datasets.vibration.folders import record_paths
+from andon.hardware.monitoring import records
+from andon.hardware.monitoring.reporter import Reporter
+from andon.models.stream.engine import Event
 
 HOURLY = ("--interval", "3600", "--persistence", "60")
 FAULTY_FROM = START + 6 * HOUR
@@ -216,6 +220,40 @@ def test_stopped_half_way_it_goes_on_as_if_it_had_run_through(
         parts = [document for each in said for document in of_type(each, kind)]
         assert without_names(parts) == without_names(of_type(whole, kind))
     assert [each.name for each in state.parent.iterdir()] == ["state.json"], "nothing is left beside it"
+
+
+def test_wherever_it_is_ended_no_alert_is_lost(
+    andon: Andon, motors_dir: Path, life: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is remembered has been said, at whichever of its events the process is ended."""
+    monkeypatch.setattr(records, "KEEP_S", -1.0)
+    words = ("monitor", motors_dir, life, *HOURLY, "--json")
+    whole = andon(*words)
+    for n_reported in count():
+        state = tmp_path / f"{n_reported}.json"
+        with monkeypatch.context() as patched:
+            patched.setattr(Reporter, "event", ends_after(n_reported))
+            first = andon(*words, "--state", state)
+        if first.code == 0:
+            break
+        second = andon(*words, "--state", state)
+        assert said_of_alerts(first) | said_of_alerts(second) == said_of_alerts(whole)
+    assert n_reported > len(whole.documents)
+
+
+def ends_after(n_reported: int) -> Callable[[Reporter, Event], None]:
+    report, numbers = Reporter.event, count()
+
+    def report_or_end(reporter: Reporter, event: Event) -> None:
+        if next(numbers) == n_reported:
+            raise KeyboardInterrupt
+        report(reporter, event)
+
+    return report_or_end
+
+
+def said_of_alerts(said: Outcome) -> set[tuple[str, str, str]]:
+    return {(each["event"], each["time"], each["severity"]) for each in of_type(said, "alert")}
 
 
 def test_records_that_were_taken_before_are_not_taken_again(andon: Andon, motors_dir: Path, tmp_path: Path) -> None:

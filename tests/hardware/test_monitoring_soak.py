@@ -34,9 +34,10 @@ WRITER = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from andon.hardware.monitoring.remembered import recall, remember
+from andon.hardware.monitoring.remembered import recall
 from andon.models.bundle.runtime import load_health
 from andon.models.command.main import main
+from andon.models.monitoring.remembering import write_memory
 
 bundle, records, state = sys.argv[1:]
 assert main(["monitor", bundle, records, "--state", state, "--json"]) == 0
@@ -45,7 +46,7 @@ remembered = recall(Path(state), features)
 remembered = replace(remembered, watched=remembered.watched * 300)
 print("writing", flush=True)
 while True:
-    remember(remembered, Path(state))
+    write_memory(remembered, Path(state))
 """
 
 

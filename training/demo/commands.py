@@ -14,6 +14,7 @@ from andon.models.command.console import Console
 from andon.models.command.main import DONE, NO_RESOURCE
 from andon.models.command.options import andon_home, define
 from andon.models.evaluation.inspection import Evaluation, evaluation_document
+from andon.models.files.outputs import write_output
 from andon.models.messages.catalogue import Catalogue
 from andon.models.types.errors import ResourceError
 from andon.models.types.vision import Dataset, Inspector, Split
@@ -162,13 +163,8 @@ def _say_figures(figures: Mapping[str, Any], console: Console) -> None:
 
 def _write_overlays(inspector: Inspector, evaluation: Evaluation, positions: Sequence[int], out: Path) -> list[Path]:
     paths = []
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for position in positions:
-            sample = evaluation.judged[position].sample
-            path = out / f"{Path(sample.name).stem}-{sample.label}.png"
-            path.write_bytes(overlay_png(inspector, sample.frame()))
-            paths.append(path)
-    except OSError as error:
-        raise ResourceError("inspect.not_written", str(out), reason=error.strerror or str(error)) from error
+    for position in positions:
+        sample = evaluation.judged[position].sample
+        paths.append(out / f"{Path(sample.name).stem}-{sample.label}.png")
+        write_output(paths[-1], overlay_png(inspector, sample.frame()))
     return paths

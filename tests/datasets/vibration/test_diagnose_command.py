@@ -13,8 +13,9 @@ from andon.datasets.synthetic.bearings.generator import generate
 from andon.datasets.synthetic.bearings.scenario import Mode, Scenario
 from andon.datasets.vibration.mfpt import open_mfpt
 from andon.models.command.options import DATA_FOLDER, andon_home
-from andon.models.types.vibration import Fault
+from andon.models.types.vibration import Fault, Machine, Signal, Unit
 from andon.models.types.vision import Split
+from andon.models.vibration.diagnosis import PhysicsDiagnoser
 
 FIELDS = [
     "path",
@@ -246,6 +247,26 @@ def test_of_a_long_record_no_more_than_needed_is_read(andon: Andon, tmp_path: Pa
     found = the_one(andon("diagnose", path, "--bearing", "6205", "--machine", RIGID, "--json"))
     assert found["fault"] == "none"
     assert "diagnosis.first_part" in str(found["limits"])
+
+
+def test_no_record_costs_another_its_pictures(andon: Andon, tmp_path: Path) -> None:
+    """Equal names in two folders, and one that is named as the second would be."""
+    paths = [write(tmp_path / folder / name) for folder, name in (("a", "x.npy"), ("b", "x.npy"), ("c", "x-2.npy"))]
+    said = andon("diagnose", *paths, "--bearing", "6205", "--plot", tmp_path / "plots", "--json")
+    assert said.code == 0
+    plots = [Path(plot) for each in said.documents for plot in each["plots"]]
+    assert len(set(plots)) == len(plots) > len(paths)
+    assert all(plot.is_file() for plot in plots)
+
+
+def test_what_comes_after_the_judged_part_does_not_matter() -> None:
+    healthy = np.random.default_rng(0).normal(0, 0.1, 40 * RATE_HZ)
+    damaged_late = healthy.copy()
+    damaged_late[-10:] = np.nan
+    signals = [Signal(values, RATE_HZ, Unit.G, rpm=1800.0) for values in (healthy, damaged_late)]
+    known, late = (PhysicsDiagnoser().diagnose(signal, Machine()) for signal in signals)
+    assert late == known
+    assert late.sensor.ok
 
 
 @pytest.mark.skipif(not (FETCHED / "mfpt").is_dir(), reason="the MFPT records are not fetched (andon data fetch mfpt)")

@@ -1,9 +1,10 @@
 """Thousands of sensors through one engine: batches, alerts, bounded memory, and a state that outlives a restart."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import accumulate, count
 from types import TracebackType
 from typing import Self
 
@@ -356,3 +357,17 @@ def test_the_wall_clock_can_be_used_instead(cut_blocks: CutBlocks) -> None:
         )
     )
     assert (AlertEvent.RAISED, "pump-7") in alerts(events)
+
+
+def test_after_each_block_all_that_came_of_it_was_taken(cut_blocks: CutBlocks) -> None:
+    """Also where a block gives several events: what is saved in between knows of no more than what was said."""
+    at_settled: list[int] = []
+    each = engine(faulty_above(-1e9), replace(OPTIONS, batch=1))
+    alone = engine(faulty_above(-1e9), replace(OPTIONS, batch=1))
+    blocks = cut_blocks([8] * 5)
+    taken = Counter[type]()
+    for event in run(each, Blocks(blocks), settled=lambda: at_settled.append(taken.total())):
+        taken[type(event)] += 1
+    counts = [len(alone.push(block)) for block in blocks]
+    assert max(counts) > 1
+    assert at_settled == list(accumulate(counts))
