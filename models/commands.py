@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,14 +12,17 @@ from andon.models.command.console import Console
 from andon.models.command.main import DONE, FAILED
 from andon.models.command.options import actions
 from andon.models.messages.catalogue import Catalogue
+from andon.models.signing.keys import generate_key, passphrase_of, public_path, write_key_pair
 from andon.models.types.errors import BundleError
 
 
 def bundle(parser: argparse.ArgumentParser, text: Catalogue) -> None:
-    """Define ``andon bundle show`` and ``andon bundle verify``."""
+    """Define ``andon bundle show``, ``andon bundle verify`` and ``andon bundle keygen``."""
     add = actions(parser, text, "bundle")
     for word, run in (("show", _show), ("verify", _verify)):
         add(word, run).add_argument("bundle", type=Path, metavar="BUNDLE", help=text.text("help.bundle_path"))
+    keygen = add("keygen", _keygen)
+    keygen.add_argument("--out", type=Path, required=True, metavar="FILE", help=text.text("help.bundle_keygen_out"))
 
 
 def _show(arguments: argparse.Namespace, console: Console) -> int:
@@ -55,3 +59,16 @@ def _verify(arguments: argparse.Namespace, console: Console) -> int:
         goldens=parity.n_goldens,
     )
     return DONE if parity.holds else FAILED
+
+
+def _keygen(arguments: argparse.Namespace, console: Console) -> int:
+    key = generate_key()
+    write_key_pair(key, arguments.out, passphrase_of(os.environ))
+    said = {
+        "private": str(arguments.out),
+        "public": str(public_path(arguments.out)),
+        "fingerprint": key.public.fingerprint,
+    }
+    console.emit(said)
+    console.say("signing.made", **said)
+    return DONE

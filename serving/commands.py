@@ -17,9 +17,11 @@ import uvicorn
 
 from andon.datasets.assets.known import known_machine
 from andon.datasets.assets.register import FOLDER, AssetRegister
+from andon.datasets.store.commands import add_blobs, add_database
+from andon.datasets.store.opening import StoreOptions, open_store
 from andon.models.bundle.bundle import MANIFEST
 from andon.models.command.console import Console
-from andon.models.command.options import andon_home, define
+from andon.models.command.options import andon_home, define, natural
 from andon.models.messages.catalogue import Catalogue
 from andon.models.monitoring.watch import Machines
 from andon.models.types.errors import OptionError, ResourceError
@@ -30,14 +32,16 @@ from andon.serving.logs import log_as_json
 
 GRACE_S = 10
 MAX_PORT = 65535
-SIGNALS = "signals.json"
-"""Under ``andon_home``: what is remembered of signals from one run to the next."""
 
 
 def serve(parser: argparse.ArgumentParser, text: Catalogue) -> None:
     """Define the command."""
     define(parser, text, "serve", _serve)
     parser.add_argument("--bundles", type=Path, metavar="DIR", help=text.text("help.serve_bundles"))
+    add_database(parser, text)
+    add_blobs(parser, text)
+    parser.add_argument("--origin", default=socket.gethostname(), metavar="NAME", help=text.text("help.serve_origin"))
+    parser.add_argument("--reserve-mib", type=natural, default=512, metavar="N", help=text.text("help.serve_reserve"))
     parser.add_argument("--host", default="127.0.0.1", metavar="HOST", help=text.text("help.serve_host"))
     parser.add_argument("--port", type=_port, default=8000, metavar="N", help=text.text("help.serve_port"))
     parser.add_argument(
@@ -59,8 +63,9 @@ def _serve(arguments: argparse.Namespace, console: Console) -> int:
         log_as_json(sys.stderr)
         repository = ModelRepository(folder)
         options = ServiceOptions(threads=arguments.threads, poll_seconds=arguments.poll_seconds)
+        store = open_store(home, _store_options(arguments))
         config = uvicorn.Config(
-            create_app(repository, options=options, machines=_machines(home), remembering=home / SIGNALS),
+            create_app(repository, store, options=options, machines=_machines(home)),
             log_config=None,
             access_log=False,
             lifespan="on",
@@ -107,6 +112,10 @@ def _stopped_by_signals() -> Iterator[None]:
     finally:
         for each, handler in former.items():
             signal.signal(each, handler)
+
+
+def _store_options(arguments: argparse.Namespace) -> StoreOptions:
+    return StoreOptions(arguments.origin, arguments.db, arguments.blobs, arguments.reserve_mib << 20)
 
 
 def _machines(home: Path) -> Machines:

@@ -5,6 +5,8 @@ import logging
 from datetime import UTC, datetime
 from typing import TextIO
 
+from andon.models.types.moments import as_text
+
 
 class JsonFormatter(logging.Formatter):
     """Writes a record as one JSON object; ``extra={"fields": {...}}`` adds members to it."""
@@ -12,9 +14,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write ``record``."""
         document = {
-            "time": datetime.fromtimestamp(record.created, UTC)
-            .isoformat(timespec="milliseconds")
-            .replace("+00:00", "Z"),
+            "time": as_text(datetime.fromtimestamp(record.created, UTC)),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),

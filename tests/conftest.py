@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from tests.databases import PostgresServer, absent, postgres_server
 
+from andon.datasets.store.database import Database, open_database, sqlite_address
+from andon.datasets.store.upgrade import ensure_current
 from andon.models.bundle.bundle import VisionBundle
 from andon.models.bundle.storage import write_bundle
 from andon.models.bundle.teaching import Lesson, teach
@@ -182,3 +185,30 @@ def write_plates(folder: Path, count: int, defective: bool = False, side: int = 
     for seed in range(first, first + count):
         (folder / f"{seed:02}.png").write_bytes(encode_png(plate(seed, defective, side)))
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this run's own."""
+    if reason := absent():
+        pytest.skip(reason)
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database: once on SQLite, once on PostgreSQL."""
+    if request.param == "sqlite":
+        return sqlite_address(tmp_path / "andon.db")
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
+@pytest.fixture
+def database(database_address: str) -> Iterator[Database]:
+    """The same with its tables."""
+    opened = open_database(database_address)
+    ensure_current(opened)
+    yield opened
+    opened.close()

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from andon.datasets.vibration.sidecars import Sidecar
 from andon.datasets.vibration.timestamps import seconds_since
 from andon.models.types.errors import RecordError
 from andon.models.types.moments import unix_us
-from andon.models.types.vibration import Samples
+from andon.models.types.vibration import Samples, Signal
 
 DAMAGE = (ArithmeticError, LookupError, MemoryError, TypeError, ValueError, pa.ArrowException)
 """What Arrow and the conversion of times raise of a damaged file."""
@@ -40,6 +41,23 @@ def open_parquet(path: Path) -> Iterator[Channels]:
         fields = [field for field in file.schema_arrow if not field.name.startswith("__")]
         channels = {field.name: _channel(file, field, path) for field in fields}
         yield {name: channel for name, channel in channels.items() if channel}
+
+
+def parquet_bytes(signal: Signal) -> bytes:
+    """Write a signal as a Parquet file that ``open_parquet`` reads back: float32, as sensors measure."""
+    said = {
+        "rate_hz": repr(signal.rate_hz),
+        "rpm": None if signal.rpm is None else repr(signal.rpm),
+        "unit": signal.unit.value,
+        "asset": signal.asset,
+        "sensor": signal.sensor,
+        "time": None if signal.time is None else signal.time.isoformat(),
+    }
+    metadata = {name: value for name, value in said.items() if value}
+    schema = pa.schema([pa.field("vibration", pa.float32())], metadata=metadata)
+    buffer = BytesIO()
+    parquet.write_table(pa.table({"vibration": signal.samples.astype(np.float32)}, schema), buffer, compression="zstd")
+    return buffer.getvalue()
 
 
 def _channel(file: parquet.ParquetFile, field: Any, path: Path) -> Channel | None:

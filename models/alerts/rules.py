@@ -25,6 +25,7 @@ from andon.models.alerts.case import (
     Observation,
     Track,
 )
+from andon.models.types.errors import ConflictError
 from andon.models.types.vibration import Fault, Severity
 
 Step = tuple[AssetState, tuple[Alert, ...]]
@@ -139,6 +140,19 @@ def resolve(state: AssetState, time: datetime) -> Step:
         return state, ()
     calm = tuple(replace(track, marks=(), since=None, active=False) for track in state.tracks)
     return _close(replace(state, tracks=calm), time, None)
+
+
+def reopen(state: AssetState, case: Case, time: datetime) -> AssetState:
+    """Open a resolved case again because somebody says so; it stays open until somebody resolves it, or its fault comes and goes.
+
+    Raises
+    ------
+    ConflictError
+        Another case of the asset is open: an asset has one.
+    """
+    if state.case is not None:
+        raise ConflictError("alert.other_open", case.id, found=state.case.id)
+    return replace(state, case=replace(case, state=CaseState.OPEN, notified=time))
 
 
 def _is_late(state: AssetState, observation: Observation) -> bool:

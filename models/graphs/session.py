@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from andon.models.graphs.cancelling import applied
 from andon.models.types.errors import BundleError, InputError
 
 Array = NDArray[Any]
@@ -87,12 +88,17 @@ class GraphSession:
         ------
         InputError
             Shapes do not fit the graph or one another.
+        ResourceError
+            The run was cancelled.
         """
         self._check_shapes(feeds)
         cast = {port.name: np.ascontiguousarray(feeds[port.name], port.element) for port in self._inputs}
+        cancellation = applied()
         try:
-            results: Sequence[Array] = self._session.run(list(outputs), cast)
+            with cancellation.running() as options:
+                results: Sequence[Array] = self._session.run(list(outputs), cast, options)
         except RUNTIME_ERRORS as error:
+            cancellation.check()
             raise BundleError("bundle.graph", self._subject, reason=_one_line(error)) from error
         return results
 

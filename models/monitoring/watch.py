@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from andon.models.alerts.case import AlertKind, Observation
-from andon.models.health.operating import Row
+from andon.models.health.operating import STOPPED, UNKNOWN, Row
 from andon.models.health.settings import FeatureContract, Transform
 from andon.models.health.state import HealthState
 from andon.models.health.watching import HealthModel, HealthObservation, Phase, observe_all
@@ -37,11 +37,12 @@ Machines = Callable[[str], Machine]
 class SnapshotHealth:
     """What the rows of one snapshot say: the row of the middle score, and whether most of them alarm.
 
-    ``middle`` is None where no row could be judged.
+    ``middle`` is None where no row could be judged; ``running`` says whether the machine ran, None where nobody can tell.
     """
 
     middle: HealthObservation | None = None
     abnormal: bool = False
+    running: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,11 +79,12 @@ class HealthMemory:
         """Judge the rows of one snapshot of the sensor ``name``."""
         state = self._states.get(name) or HealthState(name)
         self._states[name], observed = observe_all(self._model, state, rows)
+        running = _running([each.state for each in observed])
         judged = sorted((each for each in observed if each.phase is Phase.JUDGED), key=lambda each: each.score or 0.0)
         if not judged:
-            return SnapshotHealth()
+            return SnapshotHealth(running=running)
         alarms = sum(each.anomalous for each in judged)
-        return SnapshotHealth(judged[len(judged) // 2], alarms > MAJORITY * len(judged))
+        return SnapshotHealth(judged[len(judged) // 2], alarms > MAJORITY * len(judged), running)
 
     def own_levels(self, name: str) -> OwnLevels | None:
         """The levels that a sensor was learned at, where the model measures them; None while it is being learned."""
@@ -171,6 +173,12 @@ def watched_name(asset: str, sensor: str) -> str:
     ('P-101/drive end', 'P-101')
     """
     return f"{asset}/{sensor}" if sensor else asset
+
+
+def _running(states: Sequence[str]) -> bool | None:
+    """Whether the machine ran in any of these states of operation; None where none is known."""
+    known = [state for state in states if state != UNKNOWN]
+    return any(state != STOPPED for state in known) if known else None
 
 
 def _parts(snapshots: Snapshots) -> Iterator[Snapshots]:

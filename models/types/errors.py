@@ -10,8 +10,11 @@
     |   |-- RecordError       one record of a signal
     |   |-- AssetError        a machine or what is said of it
     |   |-- BundleError       a deployable bundle
+    |   |-- ConflictError     something of that name or key is already there, for something else
+    |   |-- NotFoundError     nothing that is kept has that name or identifier
     |   `-- MissingExtraError a part of Andon that is not installed
     `-- ResourceError         the disk, a device or a server failed
+        `-- StorageFullError  there is no room left
 
 An error carries a message code and its parameters; ``andon.models.messages`` turns them into Chinese or English at the edges.
 """
@@ -77,6 +80,14 @@ class BundleError(InputError):
     """A bundle is damaged, incomplete or of another version."""
 
 
+class ConflictError(InputError):
+    """Something of that name or key is already there, for something else."""
+
+
+class NotFoundError(InputError):
+    """Nothing that is kept has that name or identifier."""
+
+
 class MissingExtraError(InputError):
     """A part of Andon is needed that is not installed."""
 
@@ -85,3 +96,7 @@ class ResourceError(AndonError):
     """The disk, a device or a server failed."""
 
     kind = "resource"
+
+
+class StorageFullError(ResourceError):
+    """There is no room left: what is kept stays, nothing more is taken."""

@@ -2,7 +2,10 @@
 
 import os
 import time
+from datetime import datetime
 from uuid import UUID
+
+from andon.models.types.moments import unix_us
 
 _VERSION, _VARIANT = 7, 0b10
 
@@ -32,6 +35,15 @@ def uuid7(unix_ns: int, noise: int) -> UUID:
 def new_id() -> str:
     """Make an identifier of this moment: a UUIDv7 in its usual form."""
     return str(uuid7(time.time_ns(), int.from_bytes(os.urandom(8), "big") >> 2))
+
+
+def first_id(time: datetime) -> str:
+    """Return the lowest identifier of a millisecond: all that were made earlier sort before it.
+
+    >>> first_id(datetime(2022, 2, 22, 19, 22, 22, tzinfo=UTC))
+    '017f22e2-79b0-7000-8000-000000000000'
+    """
+    return str(uuid7(unix_us(time) // 1000 * 10**6, 0))
 
 
 def safe_name(name: str) -> str:

@@ -22,3 +22,12 @@ def utc(unix_us: int) -> datetime:
     '1970-01-01T00:00:01+00:00'
     """
     return EPOCH + timedelta(microseconds=unix_us)
+
+
+def as_text(time: datetime) -> str:
+    """Write a moment in UTC as RFC 3339 does, to the millisecond.
+
+    >>> as_text(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    '2026-01-02T03:04:05.000Z'
+    """
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -88,6 +88,11 @@ def decode_image(encoded: bytes, subject: str, limits: ImageLimits = LIMITS) -> 
             raise ImageError("image.truncated", subject, reason=" ".join(str(error).split())) from error
 
 
+def image_media_type(encoded: bytes) -> str:
+    """Say of which kind an image is that was decoded before, such as ``image/jpeg``."""
+    return Image.MIME.get(_open(encoded, "image", LIMITS).format or "", "application/octet-stream")
+
+
 def _open(encoded: bytes, subject: str, limits: ImageLimits) -> Image.Image:
     try:
         return Image.open(BytesIO(encoded), formats=FORMATS)

@@ -1,27 +1,30 @@
 """The service put together."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from importlib.metadata import version
-from pathlib import Path
 
 from fastapi import FastAPI
 
+from andon.datasets.store.conditions import Conditions
+from andon.datasets.store.opening import Store
 from andon.models.alerts.case import AlertPolicy
 from andon.models.messages.catalogue import catalogue
 from andon.models.monitoring.watch import Machines
 from andon.models.types.vibration import Machine
+from andon.serving.api.alerts import AlertEndpoints
 from andon.serving.api.bundles import BundleEndpoints
 from andon.serving.api.inspections import InspectionEndpoints
 from andon.serving.api.open_inference import OpenInferenceEndpoints
 from andon.serving.api.operations import install_docs, metrics_router
+from andon.serving.api.parts import PartEndpoints
 from andon.serving.api.problems import Problems
 from andon.serving.api.service import Service, ServiceOptions, Texts
 from andon.serving.api.signals import SignalEndpoints
+from andon.serving.engine.archive import Archive
+from andon.serving.engine.broadcast import Broadcast
 from andon.serving.engine.engine import Engine
-from andon.serving.engine.keeping import keeping
 from andon.serving.engine.metrics import Metrics
-from andon.serving.engine.remembered import NOTHING, recall_signals
 from andon.serving.engine.repository import ModelRepository
 from andon.serving.engine.signals import SignalDesk
 from andon.serving.engine.watching import watching
@@ -31,10 +34,10 @@ DEFAULTS = ServiceOptions()
 
 def create_app(
     repository: ModelRepository,
+    store: Store,
     texts: Texts = catalogue,
     options: ServiceOptions = DEFAULTS,
     machines: Machines = Machine,
-    remembering: Path | None = None,
 ) -> FastAPI:
     """Make the application that serves ``repository``.
 
@@ -42,35 +45,32 @@ def create_app(
 
     Parameters
     ----------
+    store
+        Where everything is kept; its database has its tables.
     texts
         Gives the catalogue of a language.
     machines
         Tells what is known of an asset; its name alone by default.
-    remembering
-        The file that keeps each machine's health and open case, so that a restart changes no decision; None to remember
-        them while the service runs.
-
-    Raises
-    ------
-    ResourceError
-        That file cannot be used, nor put aside.
     """
     metrics = Metrics(repository.models)
-    service = Service(repository, Engine(options.threads, metrics.observe), metrics, texts, options)
-    remembered = recall_signals(remembering) if remembering else NOTHING
-    desk = SignalDesk(machines, lambda: [model.digest for model in repository.models()], AlertPolicy(), remembered)
+    archive = Archive(store)
+    engine = Engine(options.threads, metrics.observe, options.limits)
+    service = Service(repository, engine, archive, Broadcast(), metrics, texts, options)
+    desk = SignalDesk(machines, Conditions(store.database), AlertPolicy())
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        kept = keeping(desk, remembering, options.remember_seconds) if remembering else nullcontext()
-        async with watching(repository, options.poll_seconds), kept:
+        async with watching(repository, options.poll_seconds):
             yield
-            service.engine.close()
+            engine.close()
+            archive.close()
 
     app = FastAPI(title="Andon", version=version("andon"), lifespan=lifespan, docs_url=None, redoc_url=None)
     endpoints_of_all = (
         InspectionEndpoints(service),
         SignalEndpoints(service, desk),
+        PartEndpoints(service),
+        AlertEndpoints(service),
         BundleEndpoints(service),
         OpenInferenceEndpoints(service),
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # the parser has this name for type checkers alone
     from python_multipart.multipart import MultipartCallbacks
 
 MAX_PARTS = 16
+MAX_KEY = 256
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -35,6 +36,19 @@ async def read_body(request: Request, limit: int) -> bytes:
             raise TooLargeError("serving.too_large", "body", limit=limit >> 20)
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def checked_key(key: str | None) -> str | None:
+    """Check an ``Idempotency-Key``.
+
+    Raises
+    ------
+    RequestError
+        It is empty, or too long to be kept.
+    """
+    if key is not None and not 0 < len(key) <= MAX_KEY:
+        raise RequestError("serving.field_length", "Idempotency-Key", found=len(key), limit=MAX_KEY)
+    return key
 
 
 @dataclass(slots=True)

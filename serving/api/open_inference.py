@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter
@@ -23,6 +23,8 @@ from andon.serving.engine.errors import RequestError, UnknownModelError
 from andon.serving.engine.inference import configuration, metadata, read_inference
 from andon.serving.engine.models import Model
 from andon.serving.engine.tensors import Reply, decompress
+
+Small = TypeVar("Small", bound=msgspec.Struct)
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 EXTENSIONS = ("binary_tensor_data", "model_configuration", "model_repository", "statistics")
@@ -148,7 +150,7 @@ class OpenInferenceEndpoints:
     async def index(self, request: Request) -> Response:
         """List the models; with `{"ready": true}` only those that serve."""
         body = await read_body(request, self._service.options.max_body_bytes)
-        only_ready = _decode_index_request(body).ready
+        only_ready = _decode(body, _IndexRequest).ready
         texts = self._service.texts(language_of(request))
         return as_json(
             [
@@ -164,7 +166,8 @@ class OpenInferenceEndpoints:
         )
 
     async def load(self, request: Request) -> Response:
-        """Load a model from the bundle folder, or load it again."""
+        """Load a model from the bundle folder, or load it again, as it is: nothing in the request can change it."""
+        _check_load_request(await read_body(request, self._service.options.max_body_bytes))
         await asyncio.to_thread(self._service.repository.load, request.path_params["model"])
         return as_json({})
 
@@ -181,9 +184,20 @@ class _IndexRequest(msgspec.Struct, frozen=True):
     ready: bool = False
 
 
-def _decode_index_request(body: bytes) -> _IndexRequest:
+class _LoadRequest(msgspec.Struct, frozen=True):
+    parameters: dict[str, msgspec.Raw] = {}
+
+
+def _check_load_request(body: bytes) -> None:
+    """Refuse a configuration or files that would take the place of the bundle's."""
+    for name in _decode(body, _LoadRequest).parameters:
+        if name == "config" or name.startswith("file:"):
+            raise RequestError("scoring.unsupported", "parameters", found=name)
+
+
+def _decode(body: bytes, kind: type[Small]) -> Small:
     try:
-        return msgspec.json.decode(body or b"{}", type=_IndexRequest)
+        return msgspec.json.decode(body or b"{}", type=kind)
     except (msgspec.DecodeError, RecursionError) as error:
         raise RequestError("serving.json", "body", reason=str(error)) from error
 

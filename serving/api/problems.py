@@ -9,13 +9,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from andon.models.types.errors import AndonError, ResourceError
+from andon.models.types.errors import AndonError, ConflictError, NotFoundError, ResourceError, StorageFullError
 from andon.serving.api.languages import language_of
 from andon.serving.api.service import Texts
-from andon.serving.engine.errors import ConflictError, MediaTypeError, TooLargeError, UnknownModelError
+from andon.serving.engine.errors import DeadlineError, MediaTypeError, TooLargeError, UnknownModelError
 
 PROBLEM_JSON = "application/problem+json"
 OPEN_INFERENCE = "/v2"
+SCORING = "/invocations"
+RETRY_AFTER_S = 1
+"""What is away for a moment, or has too much to do, is worth another try soon."""
 _MAX_DETAIL = 600
 
 _STATUS: Mapping[type[AndonError], HTTPStatus] = {
@@ -23,13 +26,27 @@ _STATUS: Mapping[type[AndonError], HTTPStatus] = {
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     MediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     ConflictError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    DeadlineError: HTTPStatus.GATEWAY_TIMEOUT,
     ResourceError: HTTPStatus.SERVICE_UNAVAILABLE,
+    StorageFullError: HTTPStatus.INSUFFICIENT_STORAGE,
 }
 _HTTP_CODES = {HTTPStatus.NOT_FOUND: "serving.route_unknown", HTTPStatus.METHOD_NOT_ALLOWED: "serving.method"}
+_SCORING_CODES = {
+    HTTPStatus.UNAUTHORIZED: "UNAUTHENTICATED",
+    HTTPStatus.FORBIDDEN: "PERMISSION_DENIED",
+    HTTPStatus.NOT_FOUND: "RESOURCE_DOES_NOT_EXIST",
+    HTTPStatus.TOO_MANY_REQUESTS: "REQUEST_LIMIT_EXCEEDED",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "INTERNAL_ERROR",
+    HTTPStatus.SERVICE_UNAVAILABLE: "TEMPORARILY_UNAVAILABLE",
+    HTTPStatus.GATEWAY_TIMEOUT: "DEADLINE_EXCEEDED",
+    HTTPStatus.INSUFFICIENT_STORAGE: "RESOURCE_EXHAUSTED",
+}
+"""MLflow's own codes; all else is a bad request."""
 
 
 class Problems:
-    """Answers errors: ``{"error": ...}`` under ``/v2``, a problem document (RFC 9457) elsewhere."""
+    """Answers errors: ``{"error": ...}`` under ``/v2``, MLflow's form of ``/invocations``, else a problem (RFC 9457)."""
 
     def __init__(self, texts: Texts) -> None:
         self._texts = texts
@@ -42,10 +59,13 @@ class Problems:
 
     async def _andon(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, AndonError)
-        status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
+        status = _status_of(error)
         if status is HTTPStatus.UNSUPPORTED_MEDIA_TYPE and _is_open_inference(request):
             status = HTTPStatus.BAD_REQUEST
-        return self._answer(request, status, error.code, self._texts(language_of(request)).error(error))
+        response = self._answer(request, status, error.code, self._texts(language_of(request)).error(error))
+        if status is HTTPStatus.SERVICE_UNAVAILABLE:
+            response.headers["Retry-After"] = str(RETRY_AFTER_S)
+        return response
 
     async def _http(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -66,6 +86,9 @@ class Problems:
         shown = detail if len(detail) <= _MAX_DETAIL else f"{detail[:_MAX_DETAIL]}..."
         if _is_open_inference(request):
             return Response(msgspec.json.encode({"error": shown}), status, media_type="application/json")
+        if request.url.path == SCORING:
+            scoring = {"error_code": _SCORING_CODES.get(status, "BAD_REQUEST"), "message": shown}
+            return Response(msgspec.json.encode(scoring), status, media_type="application/json")
         problem = {
             "type": f"urn:andon:error:{code}",
             "title": status.phrase,
@@ -74,6 +97,10 @@ class Problems:
             "code": code,
         }
         return Response(msgspec.json.encode(problem), status, media_type=PROBLEM_JSON)
+
+
+def _status_of(error: AndonError) -> HTTPStatus:
+    return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), HTTPStatus.BAD_REQUEST)
 
 
 def _is_open_inference(request: Request) -> bool:

@@ -4,30 +4,64 @@ They are described and not generated: bodies are read as bytes and answers writt
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
 
 Schema = Mapping[str, Any]
 
 
-def _object(properties: Schema, required: Sequence[str] = ()) -> dict[str, Any]:
+def object_of(properties: Schema, required: Sequence[str] = ()) -> dict[str, Any]:
+    """Describe an object; all its members are required where none are named."""
     return {"type": "object", "properties": dict(properties), "required": list(required or properties)}
 
 
-def _array(items: Schema, **more: Any) -> dict[str, Any]:
+def array_of(items: Schema, **more: Any) -> dict[str, Any]:
+    """Describe a list."""
     return {"type": "array", "items": items, **more}
 
 
-def _nullable(kind: str) -> dict[str, Any]:
+def nullable(kind: str) -> dict[str, Any]:
+    """Describe a value that may be null."""
     return {"type": [kind, "null"]}
+
+
+def query_parameters(described: Mapping[str, tuple[Schema, str]]) -> list[dict[str, Any]]:
+    """Describe parameters of the query, none of which is required."""
+    return [
+        {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
+        for name, (schema, description) in described.items()
+    ]
+
+
+def page_of(items: Schema) -> dict[str, Any]:
+    """Describe a page of a list."""
+    return object_of(
+        {"items": array_of(items), "next": {**nullable("string"), "description": "Cursor of the next page"}}
+    )
+
+
+def json_request(schema: Schema) -> dict[str, Any]:
+    """Describe a body in JSON."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 STRING, NUMBER, INTEGER, BOOLEAN = ({"type": kind} for kind in ("string", "number", "integer", "boolean"))
 BYTES = {"type": "string", "format": "binary"}
+TEXT = {"type": "string", "minLength": 1, "maxLength": 256, "pattern": r"^[^\x00-\x1f\x7f]*$"}
 NOTHING = {"type": "object"}
 
-PROBLEM = _object({"type": STRING, "title": STRING, "status": INTEGER, "detail": STRING, "code": STRING})
-ERROR = _object({"error": STRING})
+PAGE_PARAMETERS: Mapping[str, tuple[Schema, str]] = {
+    "limit": ({"type": "integer", "minimum": 1, "maximum": 500}, "Items a page; 50 by default"),
+    "cursor": ({"type": "string", "format": "uuid"}, "Where the page before ended: its `next`"),
+}
+
+
+PROBLEM = object_of({"type": STRING, "title": STRING, "status": INTEGER, "detail": STRING, "code": STRING})
+ERROR = object_of({"error": STRING})
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     "4XX": {"description": "What was sent cannot be used", "content": {"application/problem+json": {"schema": PROBLEM}}}
@@ -37,31 +71,37 @@ ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     503: {"description": "Not ready, or the bundle folder cannot be read"},
 }
 
-INSPECTION = _object(
+INSPECTION = object_of(
     {
         "id": {"type": "string", "format": "uuid"},
         "time": {"type": "string", "format": "date-time"},
         "model": STRING,
         "bundle_digest": STRING,
-        "path": _nullable("string"),
-        "serial": _nullable("string"),
-        "station": _nullable("string"),
+        "path": nullable("string"),
+        "serial": {**nullable("string"), "description": "As it was sent, or read from the image"},
+        "part": {**nullable("string"), "description": "Its canonical form, under which the part is found"},
+        "station": nullable("string"),
+        "recipe": nullable("string"),
+        "operator": {**nullable("string"), "description": "Who sent it; null where nobody had to say so"},
+        "image": {**STRING, "description": "SHA-256 of the image as it was sent"},
         "verdict": {"type": "string", "enum": ["OK", "NG", "RETAKE"]},
         "score": {**NUMBER, "description": "Raw; higher is worse"},
         "threshold": NUMBER,
-        "reason": {**_nullable("string"), "description": "Why the verdict is RETAKE"},
-        "defects": _array(
-            _object(
+        "reason": {**nullable("string"), "description": "Why the verdict is RETAKE"},
+        "defects": array_of(
+            object_of(
                 {
-                    "bbox": _array(INTEGER, minItems=4, maxItems=4, description="x1, y1, x2, y2 in pixels, half-open"),
+                    "bbox": array_of(
+                        INTEGER, minItems=4, maxItems=4, description="x1, y1, x2, y2 in pixels, half-open"
+                    ),
                     "score": NUMBER,
                     "area_px": INTEGER,
                     "class": STRING,
                 }
             )
         ),
-        "milliseconds": _object({"decode": NUMBER, "gates": NUMBER, "score": NUMBER, "total": NUMBER}),
-        "ledger_hash": _nullable("string"),
+        "milliseconds": object_of({"decode": NUMBER, "gates": NUMBER, "score": NUMBER, "total": NUMBER}),
+        "ledger_hash": nullable("string"),
     }
 )
 
@@ -69,14 +109,13 @@ _FIELDS = {
     "model": "The model's name; may be left out where exactly one is loaded",
     "serial": "The part's serial number",
     "station": "Where the image was taken",
+    "recipe": "Name or digest of the recipe that the line ran",
+    "read_code": "`true` to read the part's QR or Data Matrix code from the image",
 }
 
 INSPECTION_REQUEST = {
     "parameters": [
-        *(
-            {"name": name, "in": "query", "required": False, "schema": STRING, "description": description}
-            for name, description in _FIELDS.items()
-        ),
+        *query_parameters({name: (STRING, description) for name, description in _FIELDS.items()}),
         {
             "name": "Idempotency-Key",
             "in": "header",
@@ -89,7 +128,7 @@ INSPECTION_REQUEST = {
         "required": True,
         "content": {
             "multipart/form-data": {
-                "schema": _object(
+                "schema": object_of(
                     {"image": BYTES, **{name: {**STRING, "description": text} for name, text in _FIELDS.items()}},
                     ["image"],
                 )
@@ -99,43 +138,44 @@ INSPECTION_REQUEST = {
     },
 }
 
-_LINE = _object({"frequency_hz": NUMBER, "order": _nullable("number"), "harmonic": INTEGER, "level_db": NUMBER})
-_RANKED = _object({"fault": STRING, "score": NUMBER, "p_value": _nullable("number")})
-SIGNAL = _object(
+_SEVERITIES = ["normal", "watch", "warning", "danger", "unknown"]
+_LINE = object_of({"frequency_hz": NUMBER, "order": nullable("number"), "harmonic": INTEGER, "level_db": NUMBER})
+_RANKED = object_of({"fault": STRING, "score": NUMBER, "p_value": nullable("number")})
+SIGNAL = object_of(
     {
         "id": {"type": "string", "format": "uuid"},
         "time": {"type": "string", "format": "date-time"},
-        "path": {**_nullable("string"), "description": "Always null here; andon diagnose names the file"},
-        "asset": _nullable("string"),
-        "sensor_name": _nullable("string"),
-        "indicators": {"type": "object", "additionalProperties": _nullable("number")},
+        "path": {**nullable("string"), "description": "Always null here; andon diagnose names the file"},
+        "asset": nullable("string"),
+        "sensor_name": nullable("string"),
+        "indicators": {"type": "object", "additionalProperties": nullable("number")},
         "zone": {"enum": ["A", "B", "C", "D", None]},
-        "zone_reason": _nullable("string"),
+        "zone_reason": nullable("string"),
         "fault": STRING,
-        "p_value": _nullable("number"),
-        "ranked": _array(_RANKED),
-        "evidence": _array(_LINE),
-        "sensor": _object({"ok": BOOLEAN, "reasons": _array(STRING)}),
+        "p_value": nullable("number"),
+        "ranked": array_of(_RANKED),
+        "evidence": array_of(_LINE),
+        "sensor": object_of({"ok": BOOLEAN, "reasons": array_of(STRING)}),
         "severity": {"type": "string", "enum": ["normal", "watch", "warning", "danger", "unknown"]},
-        "rpm": _nullable("number"),
-        "limits": {**_array(STRING), "description": "Message codes of what could not be looked for, and why"},
-        "plots": {**_array(STRING), "description": "Always empty here; andon diagnose names the pictures"},
+        "rpm": nullable("number"),
+        "limits": {**array_of(STRING), "description": "Message codes of what could not be looked for, and why"},
+        "plots": {**array_of(STRING), "description": "Always empty here; andon diagnose names the pictures"},
         "health": {
-            **_object(
+            **object_of(
                 {
                     "model": STRING,
                     "bundle_digest": STRING,
                     "anomalous": BOOLEAN,
                     "score": {**NUMBER, "description": "Of the middle window; higher is worse"},
-                    "threshold": {**_nullable("number"), "description": "Null while no score would be too high"},
+                    "threshold": {**nullable("number"), "description": "Null while no score would be too high"},
                     "contributions": {"type": "object", "additionalProperties": NUMBER},
                 }
             ),
             "type": ["object", "null"],
             "description": "Null where no model judges the sensor's health, or it is being learned",
         },
-        "alerts": {**_array(NOTHING), "description": "What this signal raised, escalated, repeated or cleared"},
-        "ledger_hash": _nullable("string"),
+        "alerts": {**array_of(NOTHING), "description": "What this signal raised, escalated, repeated or cleared"},
+        "ledger_hash": nullable("string"),
     }
 )
 _SIGNAL_FIELDS = {
@@ -160,18 +200,15 @@ _SIGNAL_FIELDS = {
     "model": (STRING, "The health model; may be left out where exactly one that judges signals is loaded"),
 }
 SIGNAL_REQUEST = {
-    "parameters": [
-        {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
-        for name, (schema, description) in _SIGNAL_FIELDS.items()
-    ],
+    "parameters": query_parameters(_SIGNAL_FIELDS),
     "requestBody": {
         "required": True,
         "content": {
             "application/octet-stream": {"schema": {**BYTES, "description": "Little-endian float32"}},
             "audio/wav": {"schema": BYTES},
             "application/json": {
-                "schema": _object(
-                    {"samples": _array(NUMBER), **{name: schema for name, (schema, _) in _SIGNAL_FIELDS.items()}},
+                "schema": object_of(
+                    {"samples": array_of(NUMBER), **{name: schema for name, (schema, _) in _SIGNAL_FIELDS.items()}},
                     ["samples"],
                 )
             },
@@ -181,24 +218,30 @@ SIGNAL_REQUEST = {
 
 _BUNDLE = {
     "name": STRING,
-    "version": _nullable("string"),
-    "bundle_digest": _nullable("string"),
+    "version": nullable("string"),
+    "bundle_digest": nullable("string"),
     "state": {"type": "string", "enum": ["READY", "UNAVAILABLE"]},
-    "reason": {**_nullable("string"), "description": "Why the bundle on disk does not serve"},
+    "reason": {**nullable("string"), "description": "Why the bundle on disk does not serve"},
 }
-BUNDLE = _object({**_BUNDLE, "manifest": _nullable("object")})
-BUNDLES = _object({"items": _array(_object(_BUNDLE)), "next": _nullable("string")})
+BUNDLE = object_of({**_BUNDLE, "manifest": nullable("object")})
+BUNDLES = object_of({"items": array_of(object_of(_BUNDLE)), "next": nullable("string")})
 
-SERVER = _object({"name": STRING, "version": STRING, "extensions": _array(STRING)})
-LIVE = _object({"live": BOOLEAN})
-READY = _object({"ready": BOOLEAN})
-_PORT = _object({"name": STRING, "datatype": STRING, "shape": _array(INTEGER)})
-MODEL = _object(
-    {"name": STRING, "versions": _array(STRING), "platform": STRING, "inputs": _array(_PORT), "outputs": _array(_PORT)}
+SERVER = object_of({"name": STRING, "version": STRING, "extensions": array_of(STRING)})
+LIVE = object_of({"live": BOOLEAN})
+READY = object_of({"ready": BOOLEAN})
+_PORT = object_of({"name": STRING, "datatype": STRING, "shape": array_of(INTEGER)})
+MODEL = object_of(
+    {
+        "name": STRING,
+        "versions": array_of(STRING),
+        "platform": STRING,
+        "inputs": array_of(_PORT),
+        "outputs": array_of(_PORT),
+    }
 )
-CONFIGURATION = _object({"name": STRING, "platform": STRING, "max_batch_size": INTEGER})
-STATISTICS = _object({"model_stats": _array(_object({"name": STRING, "version": STRING}))})
-INDEX = _array(_object({"name": STRING, "version": STRING, "state": STRING, "reason": STRING}))
+CONFIGURATION = object_of({"name": STRING, "platform": STRING, "max_batch_size": INTEGER})
+STATISTICS = object_of({"model_stats": array_of(object_of({"name": STRING, "version": STRING}))})
+INDEX = array_of(object_of({"name": STRING, "version": STRING, "state": STRING, "reason": STRING}))
 INDEX_REQUEST = {
     "requestBody": {
         "required": False,
@@ -207,13 +250,13 @@ INDEX_REQUEST = {
 }
 
 _DATA = {"type": "array", "description": "Flat, or nested as the shape is", "items": {}}
-_TENSOR = {"name": STRING, "datatype": STRING, "shape": _array({"type": "integer", "minimum": 0}), "data": _DATA}
-INFERENCE = _object(
+_TENSOR = {"name": STRING, "datatype": STRING, "shape": array_of({"type": "integer", "minimum": 0}), "data": _DATA}
+INFERENCE = object_of(
     {
         "model_name": STRING,
         "model_version": STRING,
         "id": STRING,
-        "outputs": _array(_object({**_TENSOR, "parameters": NOTHING}, ["name", "datatype", "shape"])),
+        "outputs": array_of(object_of({**_TENSOR, "parameters": NOTHING}, ["name", "datatype", "shape"])),
     },
     ["model_name", "model_version", "outputs"],
 )
@@ -231,11 +274,13 @@ INFERENCE_REQUEST = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": _object(
+                "schema": object_of(
                     {
                         "id": STRING,
-                        "inputs": _array(_object({**_TENSOR, "parameters": NOTHING}, ["name", "datatype", "shape"])),
-                        "outputs": _array(_object({"name": STRING, "parameters": NOTHING}, ["name"])),
+                        "inputs": array_of(
+                            object_of({**_TENSOR, "parameters": NOTHING}, ["name", "datatype", "shape"])
+                        ),
+                        "outputs": array_of(object_of({"name": STRING, "parameters": NOTHING}, ["name"])),
                         "parameters": NOTHING,
                     },
                     ["inputs"],
@@ -249,6 +294,131 @@ INFERENCE_REQUEST = {
         },
     },
 }
+
+
+DISPOSITION = object_of(
+    {
+        "id": {"type": "string", "format": "uuid"},
+        "inspection": {"type": "string", "format": "uuid"},
+        "time": {"type": "string", "format": "date-time"},
+        "verdict": {"type": "string", "enum": ["OK", "NG"]},
+        "label": STRING,
+        "comment": STRING,
+        "operator": STRING,
+        "ledger_hash": STRING,
+    }
+)
+DISPOSITION_REQUEST = json_request(
+    object_of(
+        {
+            "verdict": {"type": "string", "enum": ["OK", "NG"], "description": "What holds for the part"},
+            "label": {**TEXT, "description": "Which defect it is"},
+            "comment": {"type": "string", "maxLength": 4000},
+        },
+        ["verdict"],
+    )
+)
+_SPAN: Mapping[str, tuple[Schema, str]] = {
+    "since": ({"type": "string", "format": "date-time"}, "From this moment on"),
+    "until": ({"type": "string", "format": "date-time"}, "Before this moment"),
+}
+INSPECTIONS_REQUEST = {
+    "parameters": query_parameters(
+        {
+            **PAGE_PARAMETERS,
+            "serial": (TEXT, "Serial or identifier code of the part, in any of its spellings"),
+            "station": (TEXT, "Where the image was taken"),
+            "model": (TEXT, "The model that judged"),
+            "verdict": ({"type": "string", "enum": ["OK", "NG", "RETAKE"]}, "What it judged"),
+            **_SPAN,
+        }
+    )
+}
+YIELD_REQUEST = {"parameters": query_parameters(_SPAN)}
+YIELD = object_of(
+    {
+        "since": {"type": "string", "format": "date-time"},
+        "until": {"type": "string", "format": "date-time"},
+        "items": array_of(object_of({"station": STRING, "model": STRING, "verdict": STRING, "count": INTEGER})),
+    }
+)
+
+
+PART = object_of(
+    {
+        "part": STRING,
+        "scheme": STRING,
+        "first_seen": {"type": "string", "format": "date-time"},
+        "last_seen": {"type": "string", "format": "date-time"},
+        "inspections": array_of(INSPECTION),
+        "dispositions": array_of(NOTHING),
+    }
+)
+SIGNALS_REQUEST = {
+    "parameters": query_parameters(
+        {
+            **PAGE_PARAMETERS,
+            "asset": (TEXT, "The machine"),
+            "sensor": (TEXT, "Its sensor"),
+            "severity": ({"type": "string", "enum": _SEVERITIES}, "What was found"),
+        }
+    )
+}
+ALERTS_REQUEST = {
+    "parameters": query_parameters(
+        {
+            **PAGE_PARAMETERS,
+            "asset": (TEXT, "The machine"),
+            "state": ({"type": "string", "enum": ["open", "acknowledged", "resolved"]}, "Where the case stands"),
+            "severity": ({"type": "string", "enum": _SEVERITIES}, "How urgent it is"),
+        }
+    )
+}
+ALERT = object_of(
+    {
+        "id": {"type": "string", "format": "uuid"},
+        "asset": STRING,
+        "state": {"type": "string", "enum": ["open", "acknowledged", "resolved"]},
+        "severity": {"type": "string", "enum": _SEVERITIES},
+        "fault": STRING,
+        "events": array_of(NOTHING),
+        "feedback": array_of(NOTHING),
+    }
+)
+_COMMENT = {"type": "string", "maxLength": 4000}
+COMMENT_REQUEST = json_request(object_of({"comment": _COMMENT}, ["comment"]))
+FEEDBACK_REQUEST = json_request(
+    object_of(
+        {
+            "true": {**BOOLEAN, "description": "Whether there was something to be found"},
+            "part_found": {**TEXT, "description": "Which part it was"},
+            "comment": _COMMENT,
+        },
+        ["true"],
+    )
+)
+
+
+def add_route(
+    router: APIRouter,
+    method: str,
+    path: str,
+    endpoint: Callable[[Request], Awaitable[Response]],
+    summary: str,
+    answer: Schema,
+    request: Schema | None = None,
+) -> None:
+    """Add a route under ``/api`` with its description in the OpenAPI document."""
+    said = request or {}
+    router.add_api_route(
+        path,
+        endpoint,
+        methods=[method],
+        summary=summary,
+        response_class=Response,
+        responses={**answers(answer), **PROBLEM_RESPONSES},
+        openapi_extra={**said, "parameters": [*path_parameters(path), *said.get("parameters", [])]},
+    )
 
 
 def answers(schema: Schema) -> dict[int | str, dict[str, Any]]:

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from andon.models.messages.catalogue import Catalogue
-from andon.serving.engine.engine import Engine
+from andon.serving.engine.archive import Archive
+from andon.serving.engine.broadcast import Broadcast
+from andon.serving.engine.engine import DEFAULT_LIMITS, Engine, Limits
 from andon.serving.engine.metrics import Metrics
 from andon.serving.engine.repository import ModelRepository
 
@@ -27,15 +29,15 @@ class ServiceOptions:
         The largest body that is taken, before and after decompression.
     remembered_replies
         Replies kept for requests that are sent again under the same ``Idempotency-Key``.
-    remember_seconds
-        The shortest time between two writings of what is remembered of signals: a power cut loses no more.
+    limits
+        How many requests may wait, and how long one may take.
     """
 
     threads: int = os.cpu_count() or 1
     poll_seconds: float = 1.0
     max_body_bytes: int = 64 << 20
     remembered_replies: int = 1024
-    remember_seconds: float = 10.0
+    limits: Limits = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Service:
 
     repository: ModelRepository
     engine: Engine
+    archive: Archive
+    broadcast: Broadcast
     metrics: Metrics
     texts: Texts
     options: ServiceOptions

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,18 +14,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from andon.datasets.assets.known import said_machine
+from andon.datasets.store.conditions import SignalRecord
+from andon.datasets.store.signals import KeptSignals, SignalFilter
 from andon.datasets.vibration.diagnosed import READ_S, first_block
 from andon.datasets.vibration.hints import RecordHints, rate_checked, rpm_checked, unit_named
+from andon.datasets.vibration.parquet_files import parquet_bytes
 from andon.models.alerts.card import alert_document
 from andon.models.health.settings import Source
-from andon.models.types.errors import DataError, RecordError
+from andon.models.types.errors import DataError, NotFoundError, RecordError
 from andon.models.types.identifiers import new_id
-from andon.models.types.vibration import Machine, Samples, Signal, Unit
+from andon.models.types.moments import as_text
+from andon.models.types.vibration import Machine, Samples, Severity, Signal, Unit
 from andon.models.vibration.documents import diagnosis_document
-from andon.serving.api.answers import JSON
-from andon.serving.api.bodies import read_body
-from andon.serving.api.schemas import PROBLEM_RESPONSES, SIGNAL, SIGNAL_REQUEST, answers
+from andon.serving.api import schemas
+from andon.serving.api.answers import JSON, as_page
+from andon.serving.api.bodies import checked_key, read_body
+from andon.serving.api.callers import customer_of
+from andon.serving.api.queries import PageQuery, Text, Time, path_id, read_query
 from andon.serving.api.service import Service
+from andon.serving.engine.archive import request_digest
 from andon.serving.engine.errors import MediaTypeError, RequestError
 from andon.serving.engine.models import ServedHealth
 from andon.serving.engine.signals import Assessment, SignalDesk
@@ -37,8 +44,9 @@ WAVES = ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave")
 MIN_SAMPLES = 16
 """Fewer give no spectrum worth the name: a line for each eighth of the band."""
 
-Text = Annotated[str, msgspec.Meta(max_length=256)]
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+ALERTS = "alerts"
+"""The topic under which alerts are told as they come."""
+PARQUET = "application/vnd.apache.parquet"
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +57,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     rate_hz: float | None = None
     rpm: float | None = None
     unit: Text | None = None
-    time: Moment | None = None
+    time: Time | None = None
     bearing: Text | None = None
     orders: Text | None = None
     machine: Text | None = None
@@ -80,40 +88,84 @@ class _Body(Said, frozen=True, kw_only=True):
 _FIELDS = Said.__struct_fields__
 
 
+class SignalQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which signals are asked for."""
+
+    asset: Text | None = None
+    sensor: Text | None = None
+    severity: Severity | None = None
+
+
+class _Alerts(msgspec.Struct, frozen=True):
+    """The alerts in an answer."""
+
+    alerts: list[msgspec.Raw]
+
+
 class SignalEndpoints:
     """Assesses what is posted."""
 
     def __init__(self, service: Service, desk: SignalDesk) -> None:
         self._service = service
         self._desk = desk
+        self._kept = KeptSignals(service.archive.store.database)
 
     def router(self) -> APIRouter:
         """Make the routes."""
         router = APIRouter(prefix="/api/v1", tags=["signals"])
-        router.add_api_route(
-            "/signals",
-            self.assess,
-            methods=["POST"],
-            summary="Diagnose a machine from a signal",
-            response_class=Response,
-            responses={**answers(SIGNAL), **PROBLEM_RESPONSES},
-            openapi_extra=SIGNAL_REQUEST,
-        )
+        add = partial(schemas.add_route, router)
+        one = schemas.SIGNAL
+        add("POST", "/signals", self.assess, "Diagnose a machine from a signal", one, schemas.SIGNAL_REQUEST)
+        add("GET", "/signals", self.page, "List signals", schemas.page_of(one), schemas.SIGNALS_REQUEST)
+        add("GET", "/signals/{id}", self.get, "Show what was found in a signal", one)
+        add("GET", "/signals/{id}/waveform", self.waveform, "Get its samples as a Parquet file", schemas.BYTES)
         return router
 
     async def assess(self, request: Request) -> Response:
         """Diagnose: raw little-endian float32, a WAV file or JSON as the body, what is known of it in the query."""
+        self._service.archive.store.room.check()
         body = await read_body(request, self._service.options.max_body_bytes)
         media_type = request.headers.get("content-type", BINARY).split(";")[0].strip().lower()
         said = read_said(request.query_params)
-        document = await self._service.engine.call(partial(self._assess, body, media_type, said))
+        key = request.headers.get("idempotency-key")
+        assess = partial(self._assess, body, media_type, said, checked_key(key))
+        document = await self._service.engine.call(assess)
+        for alert in msgspec.json.decode(document, type=_Alerts).alerts:
+            self._service.broadcast.publish(ALERTS, bytes(alert))
         return Response(document, media_type=JSON)
 
-    def _assess(self, body: bytes, media_type: str, said: Said) -> bytes:
+    async def page(self, request: Request) -> Response:
+        """List signals, the latest first."""
+        asked = read_query(request, SignalQuery)
+        wanted = SignalFilter(asked.asset, asked.sensor, asked.severity, customer_of(request))
+        find = partial(self._kept.page, wanted, asked.before, asked.limit)
+        return as_page(await self._service.archive.call(find), bytes)
+
+    async def get(self, request: Request) -> Response:
+        """Show a signal as it was answered."""
+        find = partial(self._kept.get, path_id(request), customer_of(request))
+        return Response((await self._service.archive.call(find)).document, media_type=JSON)
+
+    async def waveform(self, request: Request) -> Response:
+        """Give the samples of a signal."""
+        find = partial(self._waveform, path_id(request), customer_of(request))
+        return Response(await self._service.archive.call(find), media_type=PARQUET)
+
+    def _waveform(self, signal: str, customer: str | None) -> bytes:
+        kept = self._kept.get(signal, customer)
+        if not kept.waveform_kept:
+            raise NotFoundError("store.image_removed", signal, digest=kept.waveform)
+        return self._service.archive.store.blobs.get(kept.waveform)
+
+    def _assess(self, body: bytes, media_type: str, said: Said, key: str | None) -> bytes:
+        digest = request_digest(msgspec.json.encode(said), body) if key else None
+        if key and digest and (kept := self._kept.sent_under(key, digest)):
+            return kept
         signal, said = read_signal(body, media_type, said)
         model = self._model(said.model)
-        assessed = self._desk.assess(signal, said.described(), model)
-        return msgspec.json.encode(_document(signal, assessed, model))
+        waveform = self._service.archive.store.blobs.put(parquet_bytes(signal))
+        describe = partial(_record, signal, model, waveform, key, digest)
+        return self._desk.assess(signal, said.described(), model, describe).document
 
     def _model(self, name: str | None) -> ServedHealth | None:
         """The model that is named, or the only one that judges signals; without any, physics alone diagnoses."""
@@ -226,19 +278,47 @@ def _in_utc(time: datetime) -> datetime:
         raise RequestError("serving.query", "time", reason=str(error)) from error
 
 
-def _document(signal: Signal, assessed: Assessment, model: ServedHealth | None) -> dict[str, Any]:
-    return {
-        "id": new_id(),
-        "time": assessed.time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+def _record(
+    signal: Signal,
+    model: ServedHealth | None,
+    waveform: str,
+    key: str | None,
+    digest: bytes | None,
+    assessed: Assessment,
+) -> SignalRecord:
+    identifier, found = new_id(), assessed.diagnosis
+    document = {
+        "id": identifier,
+        "time": as_text(assessed.time),
         "path": None,
         "asset": signal.asset or None,
         "sensor_name": signal.sensor or None,
-        **diagnosis_document(assessed.diagnosis),
+        **diagnosis_document(found),
         "plots": [],
         "health": _health_document(assessed, model),
         "alerts": [alert_document(alert) for alert in assessed.alerts],
         "ledger_hash": None,
     }
+    return SignalRecord(
+        id=identifier,
+        time=assessed.time,
+        received=datetime.now(UTC),
+        asset=signal.asset,
+        sensor=signal.sensor,
+        rate_hz=signal.rate_hz,
+        unit=signal.unit.value,
+        rpm=signal.rpm,
+        duration_s=signal.duration_s,
+        fault=found.fault.value,
+        severity=found.severity.value,
+        zone=document["zone"],
+        running=assessed.health.running,
+        waveform=waveform,
+        indicators={name: value for name, value in document["indicators"].items() if value is not None},
+        request_key=key,
+        request_digest=digest,
+        document=msgspec.json.encode(document),
+    )
 
 
 def _health_document(assessed: Assessment, model: ServedHealth | None) -> dict[str, Any] | None:

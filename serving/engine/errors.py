@@ -2,15 +2,17 @@
 
 ::
 
+    ResourceError
+    |-- BusyError              more requests wait than can be answered in time
+    `-- DeadlineError          an answer took longer than it may
     InputError
     `-- RequestError           what a caller sent cannot be used
         |-- UnknownModelError  no such model or version is loaded
         |-- TooLargeError      more bytes than are taken
-        |-- MediaTypeError     another kind of content than is taken
-        `-- ConflictError      a key was used before, for something else
+        `-- MediaTypeError     another kind of content than is taken
 """
 
-from andon.models.types.errors import InputError
+from andon.models.types.errors import InputError, ResourceError
 
 
 class RequestError(InputError):
@@ -29,5 +31,9 @@ class MediaTypeError(RequestError):
     """Another kind of content than is taken."""
 
 
-class ConflictError(RequestError):
-    """A key was used before, for something else."""
+class BusyError(ResourceError):
+    """More requests wait than can be answered in time."""
+
+
+class DeadlineError(ResourceError):
+    """An answer took longer than it may."""

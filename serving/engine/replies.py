@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
-from andon.serving.engine.errors import ConflictError
+from andon.models.types.errors import ConflictError
 
 Reply = TypeVar("Reply")
 

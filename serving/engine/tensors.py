@@ -47,9 +47,10 @@ _ROWS = _Layout(list[float], list[_Floats], np.float64)
 
 
 class InputParameters(Struct, frozen=True):
-    """Where an input's data is: so many bytes behind the JSON."""
+    """Where an input's data is: so many bytes behind the JSON, or in memory that is shared, which is refused."""
 
     binary_data_size: Annotated[int, Meta(ge=0)] | None = None
+    shared_memory_region: str | None = None
 
 
 class InputHeader(Struct, frozen=True):
@@ -63,9 +64,14 @@ class InputHeader(Struct, frozen=True):
 
 
 class OutputParameters(Struct, frozen=True):
-    """How an output is wanted; None leaves it to the request."""
+    """How an output is wanted; None leaves it to the request.
+
+    The other two are extensions that are not offered: who asks for them would read another answer than it expects.
+    """
 
     binary_data: bool | None = None
+    classification: int | None = None
+    shared_memory_region: str | None = None
 
 
 class OutputHeader(Struct, frozen=True):
@@ -213,7 +219,8 @@ def decode_request(body: bytes, header_length: int | None) -> Request:
     Raises
     ------
     RequestError
-        The JSON is not as expected, or what follows it has not the length that it says.
+        The JSON is not as expected, what follows it has not the length that it says, or an extension is asked for that
+        is not offered.
     """
     length = len(body) if header_length is None else header_length
     if length > len(body):
@@ -221,6 +228,7 @@ def decode_request(body: bytes, header_length: int | None) -> Request:
             "serving.header_length", "Inference-Header-Content-Length", found=length, expected=f"at most {len(body)}"
         )
     header = _decode(body[:length], RequestHeader, "body")
+    _check_offered(header)
     return Request(header, _cut(memoryview(body)[length:], header.inputs))
 
 
@@ -280,6 +288,15 @@ def _decode(encoded: bytes | Raw, kind: Any, subject: str) -> Any:
         return msgspec.json.decode(encoded, type=kind)
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise RequestError("serving.json", subject, reason=str(error)) from error
+
+
+def _check_offered(header: RequestHeader) -> None:
+    for each in (*header.inputs, *header.outputs):
+        if each.parameters.shared_memory_region is not None:
+            raise RequestError("scoring.unsupported", each.name, found="shared memory")
+    for output in header.outputs:
+        if output.parameters.classification:
+            raise RequestError("scoring.unsupported", output.name, found="classification")
 
 
 def _cut(tail: memoryview, inputs: Sequence[InputHeader]) -> tuple[memoryview | None, ...]:

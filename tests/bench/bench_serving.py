@@ -22,6 +22,7 @@ import numpy as np
 import uvicorn
 from PIL import Image
 
+from andon.datasets.store.opening import StoreOptions, open_store
 from andon.models.bundle.runtime import LoadedInspector, load_inspector
 from andon.models.bundle.storage import read_bundle, write_bundle
 from andon.models.command.main import main as andon
@@ -129,8 +130,9 @@ def _requests(image: bytes) -> dict[str, tuple[str, bytes]]:
 
 @contextmanager
 def _serving(folder: Path) -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(create_app(ModelRepository(folder)), log_config=None, access_log=False)
+    with socket.create_server(("127.0.0.1", 0)) as listener, tempfile.TemporaryDirectory() as home:
+        store = open_store(Path(home), StoreOptions("bench"))
+        config = uvicorn.Config(create_app(ModelRepository(folder), store), log_config=None, access_log=False)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

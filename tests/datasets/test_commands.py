@@ -174,16 +174,20 @@ def test_overlays_that_cannot_be_written_are_a_failure_of_the_disk(
     assert "taken" in said.err
 
 
-def test_the_service_answers_with_the_same_score(andon: Andon, bundle_dir: Path, photos: Path) -> None:
+def test_the_service_answers_with_the_same_score(
+    andon: Andon, bundle_dir: Path, photos: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     pytest.importorskip("fastapi", reason="the extra serve is not installed")
     pytest.importorskip("httpx", reason="the extra dev is not installed")
     from starlette.testclient import TestClient
 
+    from andon.datasets.store.opening import StoreOptions, open_store
     from andon.serving.api.app import create_app
     from andon.serving.engine.repository import ModelRepository
 
     said = andon("inspect", bundle_dir, photos, "--json")
-    with TestClient(create_app(ModelRepository(bundle_dir.parent))) as client:
+    store = open_store(tmp_path_factory.mktemp("home"), StoreOptions("test"))
+    with TestClient(create_app(ModelRepository(bundle_dir.parent), store)) as client:
         for document in said.documents:
             reply = client.post("/api/v1/inspections", content=Path(document["path"]).read_bytes()).json()
             assert {name: reply[name] for name in ("verdict", "score", "threshold", "reason", "defects")} == {

@@ -16,6 +16,10 @@ from starlette.testclient import TestClient
 from tests.motors import taught_motors
 from tests.pumps import taught_health
 
+from andon.datasets.store.blobs import open_blobs
+from andon.datasets.store.database import Database
+from andon.datasets.store.opening import Store, StoreOptions, open_store
+from andon.datasets.store.room import Room
 from andon.models.bundle.bundle import Bundle, HealthBundle, VisionBundle
 from andon.models.bundle.storage import write_bundle
 from andon.models.types.vision import Frame
@@ -66,16 +70,31 @@ def repository(bundles: Path) -> ModelRepository:
 
 
 @pytest.fixture
-def client(repository: ModelRepository) -> Iterator[TestClient]:
-    with TestClient(create_app(repository, options=OPTIONS), raise_server_exceptions=False) as started:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """An empty store on SQLite."""
+    opened = open_store(tmp_path_factory.mktemp("home"), StoreOptions(origin="test"))
+    yield opened
+    opened.database.close()
+
+
+@pytest.fixture
+def kept(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """An empty store on each kind of database."""
+    home = tmp_path_factory.mktemp("home")
+    return Store(database, open_blobs(str(home / "blobs")), "box", Room(home, 0))
+
+
+@pytest.fixture
+def client(repository: ModelRepository, store: Store) -> Iterator[TestClient]:
+    with TestClient(create_app(repository, store, options=OPTIONS), raise_server_exceptions=False) as started:
         yield started
 
 
 @pytest.fixture
-def server(bundles: Path) -> Iterator[str]:
+def server(bundles: Path, store: Store) -> Iterator[str]:
     """The service on a free port of this machine: its host and port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    app = create_app(ModelRepository(bundles), options=OPTIONS)
+    app = create_app(ModelRepository(bundles), store, options=OPTIONS)
     serving = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     thread = threading.Thread(target=serving.run, kwargs={"sockets": [listener]})
     thread.start()

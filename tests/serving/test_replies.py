@@ -3,7 +3,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from andon.serving.engine.errors import ConflictError
+from andon.models.types.errors import ConflictError
 from andon.serving.engine.replies import ReplyCache
 
 

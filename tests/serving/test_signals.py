@@ -36,6 +36,7 @@ from tests.serving.signal_requests import (
 
 from andon.datasets.assets.known import known_machine
 from andon.datasets.assets.register import AssetRegister
+from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.models.alerts.card import alert_text
 from andon.models.bundle.bundle import HealthBundle
 from andon.models.bundle.storage import write_bundle
@@ -66,9 +67,9 @@ def register(tmp_path: Path) -> AssetRegister:
 
 
 @pytest.fixture
-def knowing(repository: ModelRepository, register: AssetRegister) -> Iterator[TestClient]:
+def knowing(repository: ModelRepository, store: Store, register: AssetRegister) -> Iterator[TestClient]:
     """A service that looks machines up."""
-    app = create_app(repository, options=OPTIONS, machines=partial(known_machine, register))
+    app = create_app(repository, store, options=OPTIONS, machines=partial(known_machine, register))
     with TestClient(app, raise_server_exceptions=False) as started:
         yield started
 
@@ -349,7 +350,8 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory, motors_bundle: HealthBundle
     write_bundle(motors_bundle, folder / "motors")
     register = AssetRegister(folder / "assets")
     register.import_machines([machine("6205")])
-    app = create_app(ModelRepository(folder), options=OPTIONS, machines=partial(known_machine, register))
+    store = open_store(tmp_path_factory.mktemp("home"), StoreOptions("test"))
+    app = create_app(ModelRepository(folder), store, options=OPTIONS, machines=partial(known_machine, register))
     with TestClient(app, raise_server_exceptions=False) as started:
         yield started
 

@@ -1,0 +1,1 @@
+"""What is kept: tables in SQLite or PostgreSQL, images and waveforms in a content-addressed store."""

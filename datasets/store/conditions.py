@@ -1,0 +1,191 @@
+"""Signals with what was found in them, what the rules remember of each machine, and its alerts: one transaction for each signal."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from andon.datasets.store.database import Database
+from andon.datasets.store.schema import alert_events, alerts, assets, feedback, health, indicators, sensors, signals
+from andon.datasets.store.upserts import insert_latest, insert_missing
+from andon.models.alerts.card import alert_document
+from andon.models.alerts.case import Alert, AssetState, Case
+from andon.models.health.state import HealthState, dump_state, load_state
+from andon.models.types.identifiers import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRecord:
+    """A signal that is to be kept.
+
+    Parameters
+    ----------
+    waveform
+        SHA-256 of its samples' file, which is kept already.
+    running
+        Whether the machine ran; None where nobody can tell.
+    indicators
+        What was measured, by name.
+    document
+        The answer as JSON.
+    """
+
+    id: str
+    time: datetime
+    received: datetime
+    asset: str
+    sensor: str
+    rate_hz: float
+    unit: str
+    rpm: float | None
+    duration_s: float
+    fault: str
+    severity: str
+    zone: str | None
+    running: bool | None
+    waveform: str
+    indicators: Mapping[str, float]
+    request_key: str | None
+    request_digest: bytes | None
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What people found where an alert pointed: whether it was true, and which part it was."""
+
+    is_true: bool
+    part_found: str = ""
+    comment: str = ""
+
+
+class Decision:
+    """An open transaction on one machine: what is remembered of it, and what is to be kept."""
+
+    def __init__(self, connection: Connection, asset: str) -> None:
+        self._connection = connection
+        self._asset = asset
+
+    def rules(self) -> AssetState:
+        """What the alert rules remember of the machine, locked until the transaction ends."""
+        found = select(assets.c.rules).where(assets.c.name == self._asset).with_for_update()
+        stored = self._connection.scalar(found)
+        return AssetState(self._asset) if stored is None else msgspec.json.decode(stored, type=AssetState)
+
+    def health(self, bundle_digest: str, sensor: str) -> tuple[HealthState, ...]:
+        """What a bundle remembers of a sensor: one state, or none where it never saw it."""
+        return _health(self._connection, bundle_digest, sensor)
+
+    def case(self, case: str) -> tuple[Case, dict[str, Any]]:
+        """A case that is there, and the document that shows it."""
+        row = self._connection.execute(select(alerts.c.case, alerts.c.document).where(alerts.c.id == case)).one()
+        return msgspec.json.decode(row.case, type=Case), msgspec.json.decode(row.document)
+
+    def keep_rules(self, state: AssetState) -> None:
+        """Keep what the rules remember."""
+        self._connection.execute(
+            assets.update().where(assets.c.name == self._asset).values(rules=msgspec.json.encode(state))
+        )
+
+    def keep_health(self, bundle_digest: str, state: HealthState, time: datetime) -> None:
+        """Keep what a bundle remembers of a sensor."""
+        row = {
+            "bundle_digest": bundle_digest,
+            "sensor": state.asset,
+            "changed": time,
+            "state": msgspec.json.encode(dump_state(state)),
+        }
+        insert_latest(self._connection, health, {state.asset: row}, "changed", "state")
+
+    def keep_signal(self, record: SignalRecord) -> None:
+        """Keep a signal and its indicators."""
+        values = {name: getattr(record, name) for name in SignalRecord.__slots__ if name != "indicators"}
+        self._connection.execute(signals.insert(), {**values, "asset": record.asset or None, "waveform_kept": True})
+        if record.asset:
+            heard = {"asset": record.asset, "name": record.sensor, "first_seen": record.time, "last_seen": record.time}
+            insert_latest(self._connection, sensors, {record.sensor: heard}, "last_seen")
+        rows = [
+            {
+                "signal": record.id,
+                "name": name,
+                "asset": record.asset,
+                "sensor": record.sensor,
+                "time": record.time,
+                "value": value,
+            }
+            for name, value in record.indicators.items()
+        ]
+        if rows:
+            self._connection.execute(indicators.insert(), rows)
+
+    def keep_alerts(self, given: Sequence[Alert], now: datetime) -> None:
+        """Keep alerts that the rules gave."""
+        for alert in given:
+            self.keep_case(alert.case, alert_document(alert), now)
+            self.note(alert.case.id, alert.event.value, alert.time, document=alert_document(alert))
+
+    def keep_case(self, case: Case, document: Mapping[str, Any], now: datetime) -> None:
+        """Keep a case as it stands, with the document that shows it."""
+        row = {
+            "id": case.id,
+            "asset": case.asset,
+            "state": case.state.value,
+            "kind": case.kind.value,
+            "fault": case.fault.value,
+            "severity": case.severity.value,
+            "opened": case.opened,
+            "changed": now,
+            "case": msgspec.json.encode(case),
+            "document": msgspec.json.encode(document),
+        }
+        insert_latest(self._connection, alerts, {case.id: row}, *_CHANGING)
+
+    def note(
+        self,
+        case: str,
+        event: str,
+        time: datetime,
+        actor: str = "",
+        comment: str = "",
+        document: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Note what happened to a case, and who did it where a person did."""
+        row = {"id": new_id(), "alert": case, "time": time, "event": event, "actor": actor, "comment": comment}
+        self._connection.execute(alert_events.insert(), {**row, "document": msgspec.json.encode(document or {})})
+
+    def keep_feedback(self, case: str, given: Feedback, time: datetime, actor: str) -> None:
+        """Keep what people found."""
+        row = {"id": new_id(), "alert": case, "time": time, "is_true": given.is_true, "part_found": given.part_found}
+        self._connection.execute(feedback.insert(), {**row, "comment": given.comment, "actor": actor})
+
+
+_CHANGING = ("state", "kind", "fault", "severity", "changed", "case", "document")
+
+
+class Conditions:
+    """What is kept of machines. Safe to use from several threads and processes at once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def deciding(self, asset: str) -> Iterator[Decision]:
+        """Decide on a machine, alone: others that would decide on it wait."""
+        with self._database.writing() as connection:
+            insert_missing(connection, assets, {asset: {"name": asset}} if asset else {})
+            yield Decision(connection, asset)
+
+    def health(self, bundle_digest: str, sensor: str) -> tuple[HealthState, ...]:
+        """What a bundle remembers of a sensor, as it stands now."""
+        with self._database.reading() as connection:
+            return _health(connection, bundle_digest, sensor)
+
+
+def _health(connection: Connection, bundle_digest: str, sensor: str) -> tuple[HealthState, ...]:
+    mine = (health.c.bundle_digest == bundle_digest) & (health.c.sensor == sensor)
+    stored = connection.scalar(select(health.c.state).where(mine))
+    return () if stored is None else (load_state(msgspec.json.decode(stored)),)

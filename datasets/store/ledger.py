@@ -1,0 +1,115 @@
+"""The ledger's chains in the database."""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, select, text
+
+from andon.datasets.store.database import Database
+from andon.datasets.store.schema import checkpoints, inspections, ledger
+from andon.datasets.store.upserts import insert_latest
+from andon.models.ledger.chain import Break, Entry, Head
+from andon.models.ledger.checkpoints import Checkpoint
+
+_BATCH = 2000
+
+
+def lock_head(connection: Connection, origin: str) -> Head:
+    """Find where a chain ends, and keep others from adding to it until the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:origin, 0))"), {"origin": origin})
+    return head(connection, origin)
+
+
+def head(connection: Connection, origin: str) -> Head:
+    """Find where a chain ends."""
+    last = select(ledger.c.seq, ledger.c.hash).where(ledger.c.origin == origin).order_by(ledger.c.seq.desc()).limit(1)
+    found = connection.execute(last).first()
+    return Head(origin, found.seq, found.hash) if found else Head(origin)
+
+
+def head_of(database: Database, origin: str) -> Head:
+    """Find where a chain ends now."""
+    with database.reading() as connection:
+        return head(connection, origin)
+
+
+def row(entry: Entry) -> dict[str, Any]:
+    """An entry as a row of the table."""
+    return {name: getattr(entry, name) for name in ("origin", "seq", "previous", "hash", "body")}
+
+
+def origins(database: Database) -> list[str]:
+    """List whose chains there are."""
+    with database.reading() as connection:
+        return list(connection.scalars(select(ledger.c.origin).distinct().order_by(ledger.c.origin)))
+
+
+def entries(database: Database, origin: str, first: int = 1) -> Iterator[Entry]:
+    """Read a chain in order, a part at a time, so that its length does not matter."""
+    while True:
+        part = _part(database, origin, first)
+        yield from (Entry(each.origin, each.seq, each.previous, each.hash, each.body) for each in part)
+        if len(part) < _BATCH:
+            return
+        first = part[-1].seq + 1
+
+
+def find_changed_document(database: Database, origin: str) -> Break | None:
+    """Compare what is shown of inspections with what the ledger says of them, and find the first that differs.
+
+    The chain must hold: it says what is true.
+    """
+    first = 1
+    while rows := _shown(database, origin, first):
+        for each in rows:
+            said = msgspec.json.decode(each.body)["record"]
+            shown = (sha256(each.document).hexdigest(), each.verdict, each.image, each.part, each.ledger_hash)
+            kept = (said["document"], said["verdict"], said["image"], said["part"], each.hash)
+            if shown != kept:
+                return Break(origin, each.seq, "ledger.document", f"{each.id} {shown[0]}", kept[0])
+        first = rows[-1].seq + 1
+    return None
+
+
+def numbers_of(database: Database, origin: str, part: str) -> list[int]:
+    """Number the entries that say something of a part, in order."""
+    mine = (inspections.c.origin == origin) & (inspections.c.part == part)
+    with database.reading() as connection:
+        return list(connection.scalars(select(inspections.c.ledger_seq).where(mine).order_by(inspections.c.ledger_seq)))
+
+
+def keep_checkpoint(database: Database, checkpoint: Checkpoint) -> None:
+    """Keep a checkpoint beside the chain, for the exports that it proves; what protects the chain is the copy elsewhere."""
+    row = {"origin": checkpoint.origin, "seq": checkpoint.seq, "document": checkpoint.encode()}
+    with database.writing() as connection:
+        insert_latest(connection, checkpoints, {checkpoint.seq: row}, "document")
+
+
+def kept_checkpoints(database: Database, origin: str) -> list[bytes]:
+    """The checkpoints of a chain, in order."""
+    found = select(checkpoints.c.document).where(checkpoints.c.origin == origin).order_by(checkpoints.c.seq)
+    with database.reading() as connection:
+        return list(connection.scalars(found))
+
+
+def _shown(database: Database, origin: str, first: int) -> list[Row[Any]]:
+    columns = inspections.c
+    found = (
+        select(ledger.c.seq, ledger.c.hash, ledger.c.body, columns.id, columns.document, columns.verdict)
+        .add_columns(columns.image, columns.part, columns.ledger_hash)
+        .join(ledger, (ledger.c.origin == columns.origin) & (ledger.c.seq == columns.ledger_seq))
+        .where(ledger.c.origin == origin, ledger.c.seq >= first)
+        .order_by(ledger.c.seq)
+        .limit(_BATCH)
+    )
+    with database.reading() as connection:
+        return list(connection.execute(found))
+
+
+def _part(database: Database, origin: str, first: int) -> list[Row[Any]]:
+    found = select(ledger).where(ledger.c.origin == origin, ledger.c.seq >= first).order_by(ledger.c.seq).limit(_BATCH)
+    with database.reading() as connection:
+        return list(connection.execute(found))

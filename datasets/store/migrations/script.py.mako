@@ -1,0 +1,13 @@
+"""${message}."""
+
+${"import andon.datasets.store.columns"}
+import sqlalchemy as sa
+from alembic import op
+${imports if imports else ""}
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+
+
+def upgrade() -> None:
+    """Bring the tables one step on."""
+    ${upgrades if upgrades else "pass"}

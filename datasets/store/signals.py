@@ -1,0 +1,87 @@
+"""Find signals, and how what was measured in them went on over time."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, select
+
+from andon.datasets.store.database import Database
+from andon.datasets.store.paging import Page, paged
+from andon.datasets.store.schema import assets, indicators, signals
+from andon.models.types.errors import ConflictError, NotFoundError
+
+
+@dataclass(frozen=True, slots=True)
+class SignalFilter:
+    """Which signals are asked for; None leaves a choice open."""
+
+    asset: str | None = None
+    sensor: str | None = None
+    severity: str | None = None
+    customer: str | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """What rows must meet."""
+        columns = signals.c
+        named = {columns.asset: self.asset, columns.sensor: self.sensor, columns.severity: self.severity}
+        equal = [column == value for column, value in named.items() if value is not None]
+        if self.customer is None:
+            return equal
+        return [*equal, columns.asset.in_(select(assets.c.name).where(assets.c.customer == self.customer))]
+
+
+class KeptSignals:
+    """Reads signals."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(self, wanted: SignalFilter, before: str | None, limit: int) -> Page[bytes]:
+        """List the answers to signals, the latest received first; ``before`` is where the page before ended."""
+        found = select(signals).where(*wanted.conditions())
+        with self._database.reading() as connection:
+            return paged(connection, found, signals.c.id, before, limit, lambda row: bytes(row.document))
+
+    def get(self, signal: str, customer: str | None = None) -> Row[Any]:
+        """Find one by its identifier.
+
+        Raises
+        ------
+        NotFoundError
+            There is none, or none of that customer's.
+        """
+        found = select(signals).where(signals.c.id == signal, *SignalFilter(customer=customer).conditions())
+        with self._database.reading() as connection:
+            row = connection.execute(found).first()
+        if row is None:
+            raise NotFoundError("store.no_signal", signal)
+        return row
+
+    def sent_under(self, request_key: str, request_digest: bytes) -> bytes | None:
+        """Find what was answered to a request that may be sent again.
+
+        Raises
+        ------
+        ConflictError
+            The key stands for another request.
+        """
+        found = select(signals.c.document, signals.c.request_digest).where(signals.c.request_key == request_key)
+        with self._database.reading() as connection:
+            kept = connection.execute(found).first()
+        if kept is None:
+            return None
+        if kept.request_digest != request_digest:
+            raise ConflictError("serving.key_reused", "Idempotency-Key", found=request_key)
+        return bytes(kept.document)
+
+    def trend(
+        self, asset: str, sensor: str, name: str, since: datetime, until: datetime
+    ) -> list[tuple[datetime, float]]:
+        """How an indicator of a sensor went on, the earliest first."""
+        columns = indicators.c
+        mine = (columns.asset == asset) & (columns.sensor == sensor) & (columns.name == name)
+        span = (columns.time >= since) & (columns.time < until)
+        found = select(columns.time, columns.value).where(mine & span).order_by(columns.time)
+        with self._database.reading() as connection:
+            return [(row.time, row.value) for row in connection.execute(found)]

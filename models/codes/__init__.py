@@ -1,0 +1,1 @@
+"""Serial numbers and identifier codes of parts, and how they are read from an image."""

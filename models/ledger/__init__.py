@@ -1,0 +1,1 @@
+"""A chain of records in which no byte changes unseen."""

@@ -1,0 +1,1 @@
+"""Key pairs that sign what leaves a machine."""
