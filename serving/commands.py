@@ -8,27 +8,36 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
-from ipaddress import ip_address
-from math import nan
 from pathlib import Path
 
 import uvicorn
 
 from andon.datasets.assets.known import known_machine
 from andon.datasets.assets.register import FOLDER, AssetRegister
+from andon.datasets.store.accounts import Accounts
 from andon.datasets.store.commands import add_blobs, add_database
-from andon.datasets.store.opening import StoreOptions, open_store
+from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.models.bundle.bundle import MANIFEST
 from andon.models.command.console import Console
-from andon.models.command.options import andon_home, define, natural
+from andon.models.command.options import andon_home, define, natural, positive
 from andon.models.messages.catalogue import Catalogue
-from andon.models.monitoring.watch import Machines
 from andon.models.types.errors import OptionError, ResourceError
-from andon.serving.api.app import DEFAULTS, create_app
+from andon.serving.api.app import DEFAULTS, Surroundings, create_app
 from andon.serving.api.service import ServiceOptions
+from andon.serving.engine.engine import DEFAULT_LIMITS, Limits
 from andon.serving.engine.repository import ModelRepository
 from andon.serving.logs import log_as_json
+from andon.serving.notify.configuration import load_configuration
+from andon.serving.notify.opening import open_notifier
+from andon.serving.notify.sender import sending
+from andon.serving.security.listening import TlsFiles, check_binding, tls_context, tls_files
+from andon.serving.security.oidc_file import load_oidc
+from andon.serving.security.options import SecurityOptions
+from andon.serving.security.visits import read_networks
+from andon.serving.sockets import is_loopback, listen_on, url_of
+from andon.serving.tracing import tracing_of
 
 GRACE_S = 10
 MAX_PORT = 65535
@@ -42,65 +51,82 @@ def serve(parser: argparse.ArgumentParser, text: Catalogue) -> None:
     add_blobs(parser, text)
     parser.add_argument("--origin", default=socket.gethostname(), metavar="NAME", help=text.text("help.serve_origin"))
     parser.add_argument("--reserve-mib", type=natural, default=512, metavar="N", help=text.text("help.serve_reserve"))
+    parser.add_argument("--notify", type=Path, metavar="FILE", help=text.text("help.serve_notify"))
+    _add_address(parser, text)
+    _add_limits(parser, text)
+
+
+def _add_address(parser: argparse.ArgumentParser, text: Catalogue) -> None:
     parser.add_argument("--host", default="127.0.0.1", metavar="HOST", help=text.text("help.serve_host"))
     parser.add_argument("--port", type=_port, default=8000, metavar="N", help=text.text("help.serve_port"))
+    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help=text.text("help.serve_tls_cert"))
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help=text.text("help.serve_tls_key"))
     parser.add_argument(
-        "--threads", type=_count, default=DEFAULTS.threads, metavar="N", help=text.text("help.serve_threads")
+        "--trusted-proxy", action="append", default=[], metavar="NET", help=text.text("help.serve_trusted_proxy")
     )
-    parser.add_argument(
-        "--poll-seconds",
-        type=_seconds,
-        default=DEFAULTS.poll_seconds,
-        metavar="S",
-        help=text.text("help.serve_poll_seconds"),
-    )
+    parser.add_argument("--oidc", type=Path, metavar="FILE", help=text.text("help.serve_oidc"))
+
+
+def _add_limits(parser: argparse.ArgumentParser, text: Catalogue) -> None:
+    limits = DEFAULT_LIMITS
+    for word, kind, default in (
+        ("threads", _count, DEFAULTS.threads),
+        ("poll-seconds", _seconds, DEFAULTS.poll_seconds),
+        ("max-waiting", _count, limits.waiting),
+        ("deadline-seconds", positive, limits.deadline_s),
+    ):
+        shown = text.text(f"help.serve_{word.replace('-', '_')}")
+        parser.add_argument(f"--{word}", type=kind, default=default, metavar="N", help=shown)
 
 
 def _serve(arguments: argparse.Namespace, console: Console) -> int:
     home = andon_home(os.environ)
-    folder = _bundle_folder(arguments.bundles, home)
-    with listen_on(arguments.host, arguments.port) as listener:
+    repository = ModelRepository(_bundle_folder(arguments.bundles, home))
+    tls = tls_files(arguments.tls_cert, arguments.tls_key)
+    guarded = _guarded(arguments, tls)
+    with _opened(home, arguments) as store, _listening(arguments, store, guarded, console) as listener:
         log_as_json(sys.stderr)
-        repository = ModelRepository(folder)
-        options = ServiceOptions(threads=arguments.threads, poll_seconds=arguments.poll_seconds)
-        store = open_store(home, _store_options(arguments))
+        app = create_app(repository, store, _options(arguments), guarded, _around(arguments, home, store))
         config = uvicorn.Config(
-            create_app(repository, store, options=options, machines=_machines(home)),
+            app,
             log_config=None,
             access_log=False,
             lifespan="on",
             timeout_graceful_shutdown=GRACE_S,
+            server_header=False,
+            ssl_context_factory=(lambda *_: tls_context(tls)) if tls else None,
         )
-        server = _Server(config, lambda: _announce(console, listener, repository))
+        server = _Server(config, lambda: _announce(console, listener, repository, tls), app.state.leave)
         with _stopped_by_signals():
             asyncio.run(server.serve(sockets=[listener]))
     return 0
 
 
 class _Server(uvicorn.Server):
-    """Says when it listens."""
+    """Says when it listens, and when it leaves."""
 
-    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None], leaving: Callable[[], None]) -> None:
         super().__init__(config)
         self._listening = listening
+        self._leaving = leaving
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._listening()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Those who follow events would otherwise be waited for.
+        self._leaving()
+        await super().shutdown(sockets)
 
-def _announce(console: Console, listener: socket.socket, repository: ModelRepository) -> None:
+
+def _announce(console: Console, listener: socket.socket, repository: ModelRepository, tls: TlsFiles | None) -> None:
     models = [model.name for model in repository.models()]
-    url = _url(listener)
+    url = url_of(listener, "https" if tls else "http")
     console.say("serving.listening", url=url, models=", ".join(models) or "-")
     console.emit({"url": url, "models": models})
     console.stdout.flush()
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if listener.family is socket.AF_INET6 else f"http://{host}:{port}"
 
 
 @contextmanager
@@ -114,13 +140,45 @@ def _stopped_by_signals() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def _store_options(arguments: argparse.Namespace) -> StoreOptions:
-    return StoreOptions(arguments.origin, arguments.db, arguments.blobs, arguments.reserve_mib << 20)
+@contextmanager
+def _opened(home: Path, arguments: argparse.Namespace) -> Iterator[Store]:
+    options = StoreOptions(arguments.origin, arguments.db, arguments.blobs, arguments.reserve_mib << 20)
+    store = open_store(home, options)
+    with store.database:
+        yield store
 
 
-def _machines(home: Path) -> Machines:
+def _options(arguments: argparse.Namespace) -> ServiceOptions:
+    limits = Limits(arguments.max_waiting, arguments.deadline_seconds)
+    return ServiceOptions(threads=arguments.threads, poll_seconds=arguments.poll_seconds, limits=limits)
+
+
+def _guarded(arguments: argparse.Namespace, tls: TlsFiles | None) -> SecurityOptions:
+    return SecurityOptions(
+        is_loopback=is_loopback(arguments.host),
+        has_tls=tls is not None,
+        trusted_proxies=read_networks(arguments.trusted_proxy),
+        oidc=load_oidc(arguments.oidc, os.environ) if arguments.oidc else None,
+    )
+
+
+def _listening(
+    arguments: argparse.Namespace, store: Store, guarded: SecurityOptions, console: Console
+) -> socket.socket:
+    """Listen where that lets nobody in whom nobody knows."""
+    known = Accounts(store.database).exist()
+    for warning in check_binding(is_loopback=guarded.is_loopback, has_credentials=known, has_tls=guarded.has_tls):
+        console.say(warning)
+    return listen_on(arguments.host, arguments.port)
+
+
+def _around(arguments: argparse.Namespace, home: Path, store: Store) -> Surroundings:
     """What the register knows when it is asked: machines that are imported while the service runs are known at once."""
-    return partial(known_machine, AssetRegister(home / FOLDER))
+    around = Surroundings(machines=partial(known_machine, AssetRegister(home / FOLDER)), tracing=tracing_of(os.environ))
+    if arguments.notify is None:
+        return around
+    notifier = open_notifier(load_configuration(arguments.notify, os.environ), store.database)
+    return replace(around, teller=notifier, beside=[sending(notifier)])
 
 
 def _bundle_folder(given: Path | None, home: Path) -> Path:
@@ -142,42 +200,6 @@ def _own_folder(folder: Path) -> Path:
     return folder
 
 
-def listen_on(host: str, port: int) -> socket.socket:
-    """Open a listening socket on a loopback address.
-
-    Raises
-    ------
-    OptionError
-        The host is unknown, or others could reach it.
-    ResourceError
-        The port is taken or not allowed.
-    """
-    family, address = _loopback(host, port)
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        # Connections inherit it. Without it the body of an answer waits 40 ms for the acknowledgement of its head.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if os.name == "posix":  # elsewhere it would let two servers share a port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as error:
-        listener.close()
-        reason = error.strerror or str(error)
-        raise ResourceError("serving.port", f"{host}:{port}", reason=reason) from error
-    return listener
-
-
-def _loopback(host: str, port: int) -> tuple[int, tuple[str, int]]:
-    """Find the address of ``host``, which others must not be able to reach as long as there are no keys."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except OSError as error:
-        raise OptionError("serving.host_unknown", "--host", found=host) from error
-    if not ip_address(address[0]).is_loopback:
-        raise OptionError("serving.host_public", "--host", found=host)
-    return family, (str(address[0]), port)
-
-
 def _port(value: str) -> int:
     if not (value.isdecimal() and int(value) <= MAX_PORT):
         raise argparse.ArgumentTypeError(f"{value!r} is not between 0 and {MAX_PORT}")
@@ -191,10 +213,6 @@ def _count(value: str) -> int:
 
 
 def _seconds(value: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = nan
-    if not 0.05 <= number <= 3600:
+    if not 0.05 <= (number := positive(value)) <= 3600:
         raise argparse.ArgumentTypeError(f"{value!r} is not between 0.05 and 3600")
     return number

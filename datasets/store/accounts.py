@@ -15,7 +15,7 @@ from andon.datasets.store.database import Database
 from andon.datasets.store.paging import Page, paged
 from andon.datasets.store.schema import audit, customers, invitations, keys, sessions, users
 from andon.datasets.store.upserts import insert_missing
-from andon.models.types.errors import ConflictError, DataError
+from andon.models.types.errors import ConflictError, DataError, NotFoundError
 from andon.models.types.identifiers import new_id
 from andon.models.types.moments import as_text
 
@@ -175,7 +175,7 @@ class Accounts:
 
         Raises
         ------
-        DataError
+        NotFoundError
             There is none.
         """
         with self._database.writing() as connection:
@@ -188,7 +188,7 @@ class Accounts:
 
         Raises
         ------
-        DataError
+        NotFoundError
             There is none.
         ConflictError
             It is revoked.
@@ -276,7 +276,7 @@ class Accounts:
 
         Raises
         ------
-        DataError
+        NotFoundError
             There is no such user.
         """
         self._change_user(name, {"disabled": time})
@@ -344,7 +344,7 @@ class Accounts:
         with self._database.writing() as connection:
             user = connection.scalar(select(users.c.id).where(users.c.name == name))
             if user is None:
-                raise DataError("security.no_user", name)
+                raise NotFoundError("security.no_user", name)
             connection.execute(update(users).where(users.c.id == user).values(values))
             connection.execute(delete(sessions).where(sessions.c.user == user))
 
@@ -352,7 +352,7 @@ class Accounts:
 def _existing_key(connection: Connection, identifier: str) -> Row[Any]:
     row = connection.execute(select(keys).where(keys.c.id == identifier).with_for_update()).first()
     if row is None:
-        raise DataError("security.no_key", identifier)
+        raise NotFoundError("security.no_key", identifier)
     return row
 
 

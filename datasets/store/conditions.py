@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any, Protocol
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -16,6 +17,10 @@ from andon.models.alerts.card import alert_document
 from andon.models.alerts.case import Alert, AssetState, Case
 from andon.models.health.state import HealthState, dump_state, load_state
 from andon.models.types.identifiers import new_id
+
+
+RHYTHM_GAPS = 3
+"""Gaps between signals that make a rhythm: fewer are what somebody sends by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +68,36 @@ class Feedback:
     comment: str = ""
 
 
+class Teller(Protocol):
+    """Tells people of alerts."""
+
+    def add(self, connection: Connection, alerts: Sequence[Alert], now: datetime) -> None:
+        """Note what is to be told, in the transaction that keeps the alerts: they are told if and only if they are kept."""
+
+    def wake(self) -> None:
+        """Tell what was noted; called once that transaction is committed."""
+
+
+class Untold:
+    """Tells nobody: alerts are looked up."""
+
+    def add(self, connection: Connection, alerts: Sequence[Alert], now: datetime) -> None:
+        """Note nothing."""
+
+    def wake(self) -> None:
+        """Do nothing."""
+
+
+UNTOLD = Untold()
+
+
 class Decision:
     """An open transaction on one machine: what is remembered of it, and what is to be kept."""
 
-    def __init__(self, connection: Connection, asset: str) -> None:
+    def __init__(self, connection: Connection, asset: str, teller: Teller) -> None:
         self._connection = connection
         self._asset = asset
+        self._teller = teller
 
     def rules(self) -> AssetState:
         """What the alert rules remember of the machine, locked until the transaction ends."""
@@ -105,8 +134,9 @@ class Decision:
         """Keep a signal and its indicators."""
         values = {name: getattr(record, name) for name in SignalRecord.__slots__ if name != "indicators"}
         self._connection.execute(signals.insert(), {**values, "asset": record.asset or None, "waveform_kept": True})
+        now = record.received
         if record.asset:
-            heard = {"asset": record.asset, "name": record.sensor, "first_seen": record.time, "last_seen": record.time}
+            heard = {"asset": record.asset, "name": record.sensor, "first_seen": now, "last_seen": now}
             insert_latest(self._connection, sensors, {record.sensor: heard}, "last_seen")
         rows = [
             {
@@ -127,6 +157,7 @@ class Decision:
         for alert in given:
             self.keep_case(alert.case, alert_document(alert), now)
             self.note(alert.case.id, alert.event.value, alert.time, document=alert_document(alert))
+        self._teller.add(self._connection, given, now)
 
     def keep_case(self, case: Case, document: Mapping[str, Any], now: datetime) -> None:
         """Keep a case as it stands, with the document that shows it."""
@@ -167,22 +198,53 @@ _CHANGING = ("state", "kind", "fault", "severity", "changed", "case", "document"
 
 
 class Conditions:
-    """What is kept of machines. Safe to use from several threads and processes at once."""
+    """What is kept of machines. Safe to use from several threads and processes at once.
 
-    def __init__(self, database: Database) -> None:
+    Parameters
+    ----------
+    teller
+        Tells people of the alerts that are kept.
+    """
+
+    def __init__(self, database: Database, teller: Teller = UNTOLD) -> None:
         self._database = database
+        self._teller = teller
 
     @contextmanager
     def deciding(self, asset: str) -> Iterator[Decision]:
         """Decide on a machine, alone: others that would decide on it wait."""
         with self._database.writing() as connection:
             insert_missing(connection, assets, {asset: {"name": asset}} if asset else {})
-            yield Decision(connection, asset)
+            yield Decision(connection, asset, self._teller)
+        self._teller.wake()
+
+    def rhythms(self, unheard_since: datetime) -> dict[str, timedelta]:
+        """Say how long machines may be quiet, by name, for those with a sensor that nothing came from since a moment.
+
+        Returns
+        -------
+        The longest of the last gaps between signals of any sensor of the machine. Sensors with fewer signals have no rhythm
+        yet, and machines without any sensor that has one are left out.
+        """
+        columns = sensors.c
+        quiet = select(columns.asset).where(columns.last_seen < unheard_since).distinct()
+        with self._database.reading() as connection:
+            pairs = connection.execute(select(columns.asset, columns.name).where(columns.asset.in_(quiet))).all()
+            gaps = [(asset, _recent_gaps(connection, asset, name)) for asset, name in pairs]
+        known = [(asset, max(each)) for asset, each in gaps if len(each) == RHYTHM_GAPS]
+        return {asset: max(gap for other, gap in known if other == asset) for asset, _ in known}
 
     def health(self, bundle_digest: str, sensor: str) -> tuple[HealthState, ...]:
         """What a bundle remembers of a sensor, as it stands now."""
         with self._database.reading() as connection:
             return _health(connection, bundle_digest, sensor)
+
+
+def _recent_gaps(connection: Connection, asset: str, sensor: str) -> list[timedelta]:
+    mine = (signals.c.asset == asset) & (signals.c.sensor == sensor)
+    last = select(signals.c.received).where(mine).order_by(signals.c.time.desc()).limit(RHYTHM_GAPS + 1)
+    times = sorted(connection.scalars(last))
+    return [later - earlier for earlier, later in pairwise(times)]
 
 
 def _health(connection: Connection, bundle_digest: str, sensor: str) -> tuple[HealthState, ...]:

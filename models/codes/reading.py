@@ -54,7 +54,7 @@ def read_codes(frame: Frame) -> tuple[ReadCode, ...]:
     if found or frame.shape[0] * frame.shape[1] > _MAX_ENLARGED_PX:
         return tuple(_read_code(each, 1) for each in found)
     grey = cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY)
-    doubled = cv2.resize(grey, None, fx=2, fy=2)
+    doubled = np.asarray(cv2.resize(grey, None, fx=2, fy=2), np.uint8)
     return tuple(_read_code(each, 2) for each in _scan(doubled, ImageFormat.Lum))
 
 

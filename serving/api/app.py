@@ -1,43 +1,94 @@
 """The service put together."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Protocol
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
-from andon.datasets.store.conditions import Conditions
+from andon.datasets.store.conditions import UNTOLD, Conditions, Teller
 from andon.datasets.store.opening import Store
-from andon.models.alerts.case import AlertPolicy
+from andon.models.alerts.card import alert_document
+from andon.models.alerts.case import Alert, AlertPolicy
 from andon.models.messages.catalogue import catalogue
 from andon.models.monitoring.watch import Machines
 from andon.models.types.vibration import Machine
 from andon.serving.api.alerts import AlertEndpoints
 from andon.serving.api.bundles import BundleEndpoints
+from andon.serving.api.events import EventEndpoints
 from andon.serving.api.inspections import InspectionEndpoints
+from andon.serving.api.ledger import LedgerEndpoints
 from andon.serving.api.open_inference import OpenInferenceEndpoints
 from andon.serving.api.operations import install_docs, metrics_router
 from andon.serving.api.parts import PartEndpoints
 from andon.serving.api.problems import Problems
+from andon.serving.api.scoring import ScoringEndpoints
 from andon.serving.api.service import Service, ServiceOptions, Texts
-from andon.serving.api.signals import SignalEndpoints
+from andon.serving.api.signals import ALERTS, SignalEndpoints
 from andon.serving.engine.archive import Archive
 from andon.serving.engine.broadcast import Broadcast
 from andon.serving.engine.engine import Engine
 from andon.serving.engine.metrics import Metrics
 from andon.serving.engine.repository import ModelRepository
 from andon.serving.engine.signals import SignalDesk
+from andon.serving.engine.silence import listening
 from andon.serving.engine.watching import watching
+from andon.serving.security.endpoints import AccountEndpoints
+from andon.serving.security.guard import Guard
+from andon.serving.security.options import SecurityOptions
+from andon.serving.security.security import Security, make_security
+from andon.serving.security.single_sign_on import SingleSignOn
+from andon.serving.tracing import NO_TRACING, Tracing
 
 DEFAULTS = ServiceOptions()
+AT_THIS_MACHINE = SecurityOptions(is_loopback=True)
+RULES = AlertPolicy()
+"""When alerts are given where no health model says it."""
+
+
+class Endpoints(Protocol):
+    """Some of the service's routes."""
+
+    def router(self) -> APIRouter:
+        """Make the routes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the service works with beside its models and its store.
+
+    Parameters
+    ----------
+    texts
+        Gives the catalogue of a language.
+    machines
+        Tells what is known of an asset; its name alone by default.
+    teller
+        Tells people of alerts.
+    tracing
+        Where traces go.
+    beside
+        What runs as long as the service does.
+    """
+
+    texts: Texts = catalogue
+    machines: Machines = Machine
+    teller: Teller = UNTOLD
+    tracing: Tracing = NO_TRACING
+    beside: Sequence[AbstractAsyncContextManager[object]] = ()
+
+
+ALONE = Surroundings()
 
 
 def create_app(
     repository: ModelRepository,
     store: Store,
-    texts: Texts = catalogue,
     options: ServiceOptions = DEFAULTS,
-    machines: Machines = Machine,
+    guarded: SecurityOptions = AT_THIS_MACHINE,
+    around: Surroundings = ALONE,
 ) -> FastAPI:
     """Make the application that serves ``repository``.
 
@@ -47,36 +98,64 @@ def create_app(
     ----------
     store
         Where everything is kept; its database has its tables.
-    texts
-        Gives the catalogue of a language.
-    machines
-        Tells what is known of an asset; its name alone by default.
     """
     metrics = Metrics(repository.models)
-    archive = Archive(store)
-    engine = Engine(options.threads, metrics.observe, options.limits)
-    service = Service(repository, engine, archive, Broadcast(), metrics, texts, options)
-    desk = SignalDesk(machines, Conditions(store.database), AlertPolicy())
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with watching(repository, options.poll_seconds):
-            yield
-            engine.close()
-            archive.close()
-
-    app = FastAPI(title="Andon", version=version("andon"), lifespan=lifespan, docs_url=None, redoc_url=None)
-    endpoints_of_all = (
-        InspectionEndpoints(service),
-        SignalEndpoints(service, desk),
-        PartEndpoints(service),
-        AlertEndpoints(service),
-        BundleEndpoints(service),
-        OpenInferenceEndpoints(service),
+    engine = Engine(options.threads, around.tracing.observing(metrics.observe), options.limits)
+    service = Service(repository, engine, Archive(store), Broadcast(), metrics, around.texts, options)
+    conditions = Conditions(store.database, around.teller)
+    security = make_security(store.database, guarded)
+    problems = Problems(around.texts)
+    app = FastAPI(
+        title="Andon",
+        version=version("andon"),
+        lifespan=_lifespan(service, conditions, around),
+        docs_url=None,
+        redoc_url=None,
+        telemetry=around.tracing.telemetry,
     )
-    for endpoints in endpoints_of_all:
+    for endpoints in _endpoints(service, SignalDesk(around.machines, conditions, RULES), security):
         app.include_router(endpoints.router())
     app.include_router(metrics_router(metrics))
     install_docs(app)
-    Problems(texts).install(app)
+    problems.install(app)
+    app.state.leave = service.broadcast.close
+    app.add_middleware(Guard, security=security, answer=problems.andon)
     return app
+
+
+def _endpoints(service: Service, desk: SignalDesk, security: Security) -> Sequence[Endpoints]:
+    oidc = security.options.oidc
+    return (
+        InspectionEndpoints(service),
+        PartEndpoints(service),
+        SignalEndpoints(service, desk),
+        AlertEndpoints(service),
+        EventEndpoints(service.broadcast),
+        LedgerEndpoints(service),
+        BundleEndpoints(service),
+        OpenInferenceEndpoints(service),
+        ScoringEndpoints(service),
+        AccountEndpoints(security),
+        *([SingleSignOn(security, oidc)] if oidc else []),
+    )
+
+
+def _lifespan(
+    service: Service, conditions: Conditions, around: Surroundings
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    def tell(alert: Alert) -> None:
+        service.broadcast.publish(ALERTS, alert_document(alert))
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as running:
+            running.callback(around.tracing.close)
+            running.callback(service.archive.close)
+            running.callback(service.engine.close)
+            for each in around.beside:
+                await running.enter_async_context(each)
+            await running.enter_async_context(watching(service.repository, service.options.poll_seconds))
+            await running.enter_async_context(listening(conditions, RULES, service.options.silence_seconds, tell))
+            yield
+
+    return lifespan

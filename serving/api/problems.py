@@ -13,6 +13,7 @@ from andon.models.types.errors import AndonError, ConflictError, NotFoundError, 
 from andon.serving.api.languages import language_of
 from andon.serving.api.service import Texts
 from andon.serving.engine.errors import DeadlineError, MediaTypeError, TooLargeError, UnknownModelError
+from andon.serving.security.errors import STATUSES, headers_of
 
 PROBLEM_JSON = "application/problem+json"
 OPEN_INFERENCE = "/v2"
@@ -30,6 +31,7 @@ _STATUS: Mapping[type[AndonError], HTTPStatus] = {
     DeadlineError: HTTPStatus.GATEWAY_TIMEOUT,
     ResourceError: HTTPStatus.SERVICE_UNAVAILABLE,
     StorageFullError: HTTPStatus.INSUFFICIENT_STORAGE,
+    **STATUSES,
 }
 _HTTP_CODES = {HTTPStatus.NOT_FOUND: "serving.route_unknown", HTTPStatus.METHOD_NOT_ALLOWED: "serving.method"}
 _SCORING_CODES = {
@@ -53,11 +55,12 @@ class Problems:
 
     def install(self, app: FastAPI) -> None:
         """Make ``app`` answer its errors so."""
-        app.add_exception_handler(AndonError, self._andon)
+        app.add_exception_handler(AndonError, self.andon)
         app.add_exception_handler(HTTPException, self._http)
         app.add_exception_handler(Exception, self._unforeseen)
 
-    async def _andon(self, request: Request, error: Exception) -> Response:
+    async def andon(self, request: Request, error: Exception) -> Response:
+        """Answer an error of Andon's own."""
         assert isinstance(error, AndonError)
         status = _status_of(error)
         if status is HTTPStatus.UNSUPPORTED_MEDIA_TYPE and _is_open_inference(request):
@@ -65,6 +68,7 @@ class Problems:
         response = self._answer(request, status, error.code, self._texts(language_of(request)).error(error))
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
             response.headers["Retry-After"] = str(RETRY_AFTER_S)
+        response.headers.update(headers_of(error))
         return response
 
     async def _http(self, request: Request, error: Exception) -> Response:

@@ -29,6 +29,8 @@ class ServiceOptions:
         The largest body that is taken, before and after decompression.
     remembered_replies
         Replies kept for requests that are sent again under the same ``Idempotency-Key``.
+    silence_seconds
+        How often sensors are looked for from which nothing comes any more.
     limits
         How many requests may wait, and how long one may take.
     """
@@ -37,6 +39,7 @@ class ServiceOptions:
     poll_seconds: float = 1.0
     max_body_bytes: int = 64 << 20
     remembered_replies: int = 1024
+    silence_seconds: float = 60.0
     limits: Limits = DEFAULT_LIMITS
 
 

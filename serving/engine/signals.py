@@ -8,7 +8,7 @@ from itertools import chain
 from andon.datasets.assets.known import completed
 from andon.datasets.store.conditions import Conditions, Decision, SignalRecord
 from andon.models.alerts.case import Alert, AlertPolicy, Observation
-from andon.models.alerts.rules import decide
+from andon.models.alerts.rules import decide, note_arrivals
 from andon.models.health.operating import Row
 from andon.models.monitoring.features import feature_rows
 from andon.models.monitoring.watch import (
@@ -88,7 +88,7 @@ class SignalDesk:
             health = _judge(decision, judge, name, rows, time) if judge and rows else SnapshotHealth()
             policy = judge.manifest.alerts if judge else self._policy
             observations = _observations(_head(signal, time), health, found) if signal.asset else []
-            alerts = _decide(decision, policy, observations)
+            alerts = _decide(decision, policy, observations, signal.sensor)
             record = describe(Assessment(time, found, health, alerts))
             decision.keep_signal(record)
             decision.keep_alerts(alerts, record.received)
@@ -106,14 +106,16 @@ def _judge(decision: Decision, model: ServedHealth, name: str, rows: Sequence[Ro
     return health
 
 
-def _decide(decision: Decision, policy: AlertPolicy, observations: Sequence[Observation]) -> tuple[Alert, ...]:
+def _decide(
+    decision: Decision, policy: AlertPolicy, observations: Sequence[Observation], sensor: str
+) -> tuple[Alert, ...]:
     if not observations:
         return ()
     state, steps = decision.rules(), []
     for observation in observations:
         state, alerts = decide(policy, state, observation, new_id)
         steps.append(alerts)
-    decision.keep_rules(state)
+    decision.keep_rules(note_arrivals(state, {sensor}, datetime.now(UTC)))
     return tuple(chain.from_iterable(steps))
 
 

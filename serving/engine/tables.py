@@ -3,13 +3,15 @@
 Only the columns that a model knows are taken; others are passed over, as the protocol has it.
 """
 
+import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO, TextIOWrapper
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import csv
+from pyarrow import csv as arrow_csv
 
 from andon.serving.engine.errors import RequestError, TooLargeError
 
@@ -17,7 +19,7 @@ MAX_ROWS = 16384
 """Rows a request: a second and a half of work for a health model."""
 MAX_VALUES = 1 << 20
 """Values and lists a body. One of two bytes, `[]` and its comma, takes sixty in memory."""
-MARKS = b",[{\n"
+MARKS = b",[{\n\r"
 SPLIT = frozenset({"columns", "data", "index"})
 MISSING = ["", *["#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"]]
 MISSING += ["<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
@@ -72,31 +74,39 @@ def read_csv_table(body: bytes, names: Sequence[str]) -> Table:
     """
     _check_values(body)
     try:
-        read = csv.read_csv(
-            pa.py_buffer(body),
-            csv.ReadOptions(use_threads=False, block_size=len(body) + 1),
-            csv.ParseOptions(newlines_in_values=True),
-            csv.ConvertOptions(
-                column_types={name: pa.string() for name in names}, null_values=MISSING, strings_can_be_null=True
-            ),
-        )
-    except (pa.ArrowException, ValueError) as error:
+        header = next(csv.reader(TextIOWrapper(BytesIO(body), "utf-8-sig", newline="")), [])
+        _check_once(header, names)
+        return _checked(_read_csv(body, [name for name in names if name in header]))
+    except (csv.Error, pa.ArrowException, LookupError, ValueError) as error:
         raise RequestError("scoring.csv", "body", reason=str(error)) from error
-    _check_once(read.column_names, names)
-    columns = {name: read.column(name).to_pylist() for name in names if name in read.column_names}
-    return _checked(Table(columns, read.num_rows))
+
+
+def _read_csv(body: bytes, names: Sequence[str]) -> Table:
+    """Read columns as text. None but these is converted: half a million empty ones would take gigabytes."""
+    if not names:  # which would mean all of them
+        return Table({}, 0)
+    read = arrow_csv.read_csv(
+        pa.py_buffer(body),
+        arrow_csv.ReadOptions(use_threads=False, block_size=len(body) + 1),
+        arrow_csv.ParseOptions(newlines_in_values=True),
+        arrow_csv.ConvertOptions(
+            include_columns=names,
+            column_types={name: pa.string() for name in names},
+            null_values=MISSING,
+            strings_can_be_null=True,
+        ),
+    )
+    return Table({name: read.column(name).to_pylist() for name in names}, read.num_rows)
 
 
 def _of_split(value: Any, names: Sequence[str]) -> Table:
     if not isinstance(value, dict) or not {"columns", "data"} <= value.keys() <= SPLIT:
         raise RequestError("scoring.split", "dataframe_split", found=_kind(value))
-    columns, rows, index = value["columns"], value["data"], value.get("index")
+    columns, rows = value["columns"], value["data"]
     if not _is_list_of(columns, str) or not _is_list_of(rows, list):
         raise RequestError("scoring.split", "dataframe_split", found=_kind(value))
     _check_once(columns, names)
     if any(len(row) != len(columns) for row in rows):
-        raise RequestError("scoring.lengths", "dataframe_split")
-    if index is not None and not (isinstance(index, list) and len(index) == len(rows)):
         raise RequestError("scoring.lengths", "dataframe_split")
     places = {name: columns.index(name) for name in names if name in columns}
     return Table({name: [row[place] for row in rows] for name, place in places.items()}, len(rows))

@@ -179,7 +179,7 @@ def test_the_service_answers_with_the_same_score(
 ) -> None:
     pytest.importorskip("fastapi", reason="the extra serve is not installed")
     pytest.importorskip("httpx", reason="the extra dev is not installed")
-    from starlette.testclient import TestClient
+    from tests.serving.clients import at_this_machine
 
     from andon.datasets.store.opening import StoreOptions, open_store
     from andon.serving.api.app import create_app
@@ -187,7 +187,7 @@ def test_the_service_answers_with_the_same_score(
 
     said = andon("inspect", bundle_dir, photos, "--json")
     store = open_store(tmp_path_factory.mktemp("home"), StoreOptions("test"))
-    with TestClient(create_app(ModelRepository(bundle_dir.parent), store)) as client:
+    with at_this_machine(create_app(ModelRepository(bundle_dir.parent), store)) as client:
         for document in said.documents:
             reply = client.post("/api/v1/inspections", content=Path(document["path"]).read_bytes()).json()
             assert {name: reply[name] for name in ("verdict", "score", "threshold", "reason", "defects")} == {

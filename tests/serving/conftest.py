@@ -15,6 +15,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 from tests.motors import taught_motors
 from tests.pumps import taught_health
+from tests.serving.clients import at_this_machine
 
 from andon.datasets.store.blobs import open_blobs
 from andon.datasets.store.database import Database
@@ -86,7 +87,7 @@ def kept(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture
 def client(repository: ModelRepository, store: Store) -> Iterator[TestClient]:
-    with TestClient(create_app(repository, store, options=OPTIONS), raise_server_exceptions=False) as started:
+    with at_this_machine(create_app(repository, store, options=OPTIONS), raise_server_exceptions=False) as started:
         yield started
 
 

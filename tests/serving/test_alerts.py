@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 from tests.motors import ASSETS, START
+from tests.serving.clients import at_this_machine
 from tests.serving.conftest import OPTIONS
 from tests.serving.signal_requests import CALM, SICK, STEP, send_series
 from tests.serving.test_inspections import assert_problem
@@ -20,7 +21,7 @@ NOBODY = "017f22e2-79b0-7000-98c4-dc0c0c07398f"
 
 @pytest.fixture
 def watching(repository: ModelRepository, kept: Store) -> Iterator[TestClient]:
-    with TestClient(create_app(repository, kept, options=OPTIONS), raise_server_exceptions=False) as started:
+    with at_this_machine(create_app(repository, kept, options=OPTIONS), raise_server_exceptions=False) as started:
         yield started
 
 

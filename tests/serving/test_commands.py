@@ -16,7 +16,7 @@ from tests.serving.signal_requests import SICK, STEP, floats
 from andon.datasets.assets.register import FOLDER, AssetRegister
 from andon.models.command.main import main
 from andon.models.types.vision import Frame
-from andon.serving.commands import listen_on
+from andon.serving.sockets import listen_on
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def test_it_says_where_it_listens_serves_and_stops(
     stop: signal.Signals,
 ) -> None:
     (bundles / "broken").mkdir()
-    with running("--bundles", str(bundles), "--json", home=tmp_path / "home") as process:
+    with running("--bundles", str(bundles), "--json", home=tmp_path / ".home") as process:
         assert process.stdout and process.stderr
         said = json.loads(process.stdout.readline())
         assert said["models"] == ["plates"]
@@ -82,7 +82,7 @@ def test_a_restart_goes_on_where_the_service_stopped(tmp_path: Path) -> None:
             process.terminate()
             process.communicate(timeout=30)
     assert alerts == [(3, "raised", "outer_race")]
-    assert (home / "signals.json").is_file()
+    assert (home / "andon.db").is_file()
 
 
 def test_its_own_folder_may_be_empty(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What is posted is kept: found again by page, by id, by part; decided on by people; refused where it cannot be kept."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from urllib.parse import quote
 import pytest
 from starlette.testclient import TestClient
 from tests.databases import PostgresServer
+from tests.serving.clients import at_this_machine
 from tests.serving.conftest import OPTIONS
 from tests.serving.test_inspections import assert_problem
 
@@ -30,7 +32,7 @@ GS1 = "(01)09506000134352(21)A-1"
 
 @pytest.fixture
 def keeping(repository: ModelRepository, kept: Store) -> Iterator[TestClient]:
-    with TestClient(create_app(repository, kept, options=OPTIONS), raise_server_exceptions=False) as started:
+    with at_this_machine(create_app(repository, kept, options=OPTIONS), raise_server_exceptions=False) as started:
         yield started
 
 
@@ -139,7 +141,7 @@ def test_a_repeated_request_is_kept_once_over_restarts(
 ) -> None:
     answers = []
     for _ in range(2):
-        with TestClient(create_app(repository, kept, options=OPTIONS)) as client:
+        with at_this_machine(create_app(repository, kept, options=OPTIONS)) as client:
             answers += [post(client, good, key="k", serial="A1") for _ in range(2)]
             conflict = client.post(URL, content=bad, headers={"Idempotency-Key": "k"})
             assert_problem(conflict, 422, "serving.key_reused")
@@ -152,6 +154,11 @@ def test_every_answer_stands_in_the_ledger(keeping: TestClient, kept: Store, goo
     chain = list(entries(kept.database, "box"))
     assert verify(chain, Head("box")).broken is None
     assert [each.hash for each in chain] == [each["ledger_hash"] for each in answers]
+    (told,) = keeping.get("/api/v1/ledger/chains").json()["items"]
+    assert (told["origin"], told["count"], told["hash"]) == ("box", 5, chain[-1].hash)
+    lines = keeping.get("/api/v1/ledger/entries", params={"origin": "box", "after": 2, "limit": 2}).text.splitlines()
+    assert [json.loads(each)["hash"] for each in lines] == [each.hash for each in chain[2:4]]
+    assert keeping.get("/api/v1/ledger/entries").status_code == 400
 
 
 def test_without_room_nothing_is_taken_and_what_is_kept_stays(
@@ -159,7 +166,7 @@ def test_without_room_nothing_is_taken_and_what_is_kept_stays(
 ) -> None:
     before = post(keeping, good)
     full = replace(kept, room=Room(Path("/"), 1 << 60))
-    with TestClient(create_app(repository, full, options=OPTIONS)) as client:
+    with at_this_machine(create_app(repository, full, options=OPTIONS)) as client:
         assert_problem(client.post(URL, content=good), 507, "store.no_room")
         assert client.post("/api/v1/signals", params={"rate_hz": 1000}, content=bytes(400)).status_code == 507
         assert client.get(f"{URL}/{before['id']}").json() == before
@@ -171,7 +178,7 @@ def test_a_database_that_went_and_came_back(
     database = open_database(postgres.new_database())
     ensure_current(database)
     store = Store(database, open_blobs(str(tmp_path / "kept")), "box", Room(tmp_path, 0))
-    with TestClient(create_app(repository, store, options=OPTIONS), raise_server_exceptions=False) as client:
+    with at_this_machine(create_app(repository, store, options=OPTIONS), raise_server_exceptions=False) as client:
         before = post(client, good)
         postgres.stop()
         try:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 from tests.motors import ASSETS, PLACE, START, motor_signal
+from tests.serving.clients import at_this_machine
 from tests.serving.conftest import OPTIONS
 from tests.serving.signal_requests import CALM, SICK, STEP, URL, floats, said_of, send, send_series
 
@@ -25,7 +26,7 @@ SERIES = [motor_signal(turn) for turn in range(6)] + [motor_signal(6 + turn, snr
 
 
 def running(bundles: Path, store: Store) -> TestClient:
-    return TestClient(create_app(ModelRepository(bundles), store, options=OPTIONS))
+    return at_this_machine(create_app(ModelRepository(bundles), store, options=OPTIONS))
 
 
 def decisions(answers: Sequence[Mapping[str, Any]]) -> list[Any]:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 from tests.conftest import Andon
 from tests.motors import ASSETS, PLACE, START, motor_signal, write_record
+from tests.serving.clients import at_this_machine
 from tests.serving.conftest import OPTIONS
 from tests.serving.signal_requests import (
     BINARY,
@@ -46,7 +47,7 @@ from andon.models.vibration.bearings import find_bearing
 from andon.models.vibration.diagnosis import PhysicsDiagnoser
 from andon.models.vibration.documents import diagnosis_document
 from andon.models.vibration.fault_orders import parse_orders
-from andon.serving.api.app import create_app
+from andon.serving.api.app import Surroundings, create_app
 from andon.serving.engine.repository import ModelRepository
 
 SIGNAL = replace(SICK[0], samples=SICK[0].samples[:38_400])
@@ -69,8 +70,8 @@ def register(tmp_path: Path) -> AssetRegister:
 @pytest.fixture
 def knowing(repository: ModelRepository, store: Store, register: AssetRegister) -> Iterator[TestClient]:
     """A service that looks machines up."""
-    app = create_app(repository, store, options=OPTIONS, machines=partial(known_machine, register))
-    with TestClient(app, raise_server_exceptions=False) as started:
+    app = create_app(repository, store, OPTIONS, around=Surroundings(machines=partial(known_machine, register)))
+    with at_this_machine(app, raise_server_exceptions=False) as started:
         yield started
 
 
@@ -351,8 +352,10 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory, motors_bundle: HealthBundle
     register = AssetRegister(folder / "assets")
     register.import_machines([machine("6205")])
     store = open_store(tmp_path_factory.mktemp("home"), StoreOptions("test"))
-    app = create_app(ModelRepository(folder), store, options=OPTIONS, machines=partial(known_machine, register))
-    with TestClient(app, raise_server_exceptions=False) as started:
+    app = create_app(
+        ModelRepository(folder), store, OPTIONS, around=Surroundings(machines=partial(known_machine, register))
+    )
+    with at_this_machine(app, raise_server_exceptions=False) as started:
         yield started
 
 

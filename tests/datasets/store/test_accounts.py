@@ -1,6 +1,5 @@
 """Users, keys, invitations, sessions and the audit trail, on SQLite and on PostgreSQL."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,9 +17,8 @@ from andon.datasets.store.accounts import (
     Session,
     User,
 )
-from andon.datasets.store.database import open_database
-from andon.datasets.store.schema import METADATA
-from andon.models.types.errors import ConflictError, DataError
+from andon.datasets.store.database import Database
+from andon.models.types.errors import ConflictError, DataError, NotFoundError
 from andon.models.types.identifiers import new_id
 
 NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -28,11 +26,8 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def accounts(database_address: str) -> Iterator[Accounts]:
-    database = open_database(database_address)
-    METADATA.create_all(database.engine)
-    yield Accounts(database)
-    database.close()
+def accounts(database: Database) -> Accounts:
+    return Accounts(database)
 
 
 def digest(text: str) -> bytes:
@@ -118,11 +113,11 @@ def test_a_revoked_key_gets_no_new_secret(accounts: Accounts) -> None:
 
 
 def test_what_is_not_there_cannot_be_changed(accounts: Accounts) -> None:
-    with pytest.raises(DataError, match=r"security\.no_key"):
+    with pytest.raises(NotFoundError, match=r"security\.no_key"):
         accounts.revoke_key(new_id(), NOW)
-    with pytest.raises(DataError, match=r"security\.no_key"):
+    with pytest.raises(NotFoundError, match=r"security\.no_key"):
         accounts.rotate_key(new_id(), b"", NOW)
-    with pytest.raises(DataError, match=r"security\.no_user"):
+    with pytest.raises(NotFoundError, match=r"security\.no_user"):
         accounts.disable("nobody", NOW)
 
 

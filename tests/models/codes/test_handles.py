@@ -28,6 +28,7 @@ def test_all_spellings_are_one_handle(prefix: str, suffix: str) -> None:
         f"info:hdl/{quote(handle)}",
         f"https://hdl.handle.net/{quote(handle)}",
         f"http://hdl.handle.net/{quote(prefix)}/{quote(suffix, safe='')}?noredirect#top",
+        f"HTTPS://HDL.HANDLE.NET/{quote(handle)}",
         f"  hdl:{handle}\n",
     ]
     parsed = [parse_code(each) for each in spellings]

@@ -97,6 +97,18 @@ def test_the_corners_turn_with_the_symbol(degrees: int) -> None:
     np.testing.assert_allclose(read.corners, expected, atol=7)
 
 
+def test_what_the_first_search_misses_is_found_at_twice_the_size() -> None:
+    label = symbol(INDUSTRIAL, BarcodeFormat.QRCode, 2)
+    image = board()
+    stick(image, label, 300, 200)
+    frame = photograph(image, blur_px=1, noise=4)
+    assert zxingcpp.read_barcodes(frame) == []
+    (read,) = read_codes(frame)
+    margin = (int(np.hypot(*label.shape)) + 4 - label.shape[0]) / 2 + (2 + 4) * 2
+    np.testing.assert_allclose(read.corners[0], (300 + margin, 200 + margin), atol=3)
+    assert part_code_in(frame) == parse_code(INDUSTRIAL)
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "options"),
     [

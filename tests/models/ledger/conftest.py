@@ -6,12 +6,26 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import Phase, settings
 
 from andon.models.ledger.chain import Entry, Head, append, digest_of, linked
 from andon.models.signing.keys import SigningKey, generate_key
 
 ORIGIN = "线-1"
 START = datetime(2026, 1, 1, 8, 30, 0, 123456, tzinfo=UTC)
+
+
+FEW = settings(max_examples=20, deadline=None, phases=(Phase.explicit, Phase.generate))
+"""For tests that go through the whole ledger: a failure is shown as it was found."""
+
+
+class Ledger(tuple[Entry, ...]):
+    """Entries that a failing test does not print one by one."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} entries>"
 
 
 def record(number: int) -> dict[str, Any]:
@@ -44,7 +58,7 @@ def forged(entry: Entry, body: bytes) -> Entry:
 
 @pytest.fixture(scope="session")
 def entries() -> Sequence[Entry]:
-    return tuple(chained([record(number) for number in range(1, 10_001)], Head(ORIGIN)))
+    return Ledger(chained([record(number) for number in range(1, 10_001)], Head(ORIGIN)))
 
 
 @pytest.fixture(scope="session")

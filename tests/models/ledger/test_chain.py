@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.models.ledger.conftest import ORIGIN, START, chained, forged, record
+from tests.models.ledger.conftest import FEW, ORIGIN, START, chained, forged, record
 from tests.models.ledger.test_canonical import DOCUMENTS
 
 from andon.models.ledger.chain import Break, Entry, Head, append, verify
@@ -82,7 +82,7 @@ def test_an_empty_chain_holds() -> None:
     assert verify([], Head(ORIGIN)).broken is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(FEW, max_examples=60)
 @given(row=ROW, column=st.sampled_from(COLUMNS), place=BYTE, mask=MASK)
 def test_a_flipped_byte_in_ten_thousand_entries_is_found_and_its_entry_named(
     entries: Sequence[Entry], row: int, column: str, place: int, mask: int
@@ -109,7 +109,7 @@ def test_every_byte_of_an_entry_counts(entries: Sequence[Entry]) -> None:
                 assert broken.seq == entry.seq
 
 
-@settings(max_examples=25, deadline=None)
+@FEW
 @given(row=ROW | st.just(10_000), place=BYTE, mask=MASK)
 def test_a_damaged_number_moves_an_entry_but_it_is_named(
     entries: Sequence[Entry], row: int, place: int, mask: int
@@ -120,7 +120,7 @@ def test_a_damaged_number_moves_an_entry_but_it_is_named(
     assert first_break(as_read([*entries[: row - 1], moved, *entries[row:]])).seq == row
 
 
-@settings(max_examples=20, deadline=None)
+@FEW
 @given(row=st.integers(1, 9_998))
 def test_swapped_missing_doubled_and_inserted_entries_are_found(entries: Sequence[Entry], row: int) -> None:
     entry, following = entries[row - 1], entries[row]

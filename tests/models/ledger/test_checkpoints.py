@@ -6,9 +6,9 @@ from datetime import timedelta, timezone
 import msgspec
 import pytest
 import rfc8785
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from tests.models.ledger.conftest import ORIGIN, START, chained, record
+from tests.models.ledger.conftest import FEW, ORIGIN, START, chained, record
 
 from andon.models.ledger.chain import Entry, Head, verify
 from andon.models.ledger.checkpoints import (
@@ -139,7 +139,7 @@ def test_the_very_end_may_be_signed(entries: Sequence[Entry], key: SigningKey) -
     assert verify_against(entries[:10], Head(ORIGIN), ends).confirmed == 10
 
 
-@settings(max_examples=20, deadline=None)
+@FEW
 @given(length=st.integers(0, 9_999))
 def test_a_chain_that_was_cut_before_a_checkpoint_is_found(
     entries: Sequence[Entry], checkpoints: list[Checkpoint], length: int
@@ -155,7 +155,7 @@ def test_a_chain_that_was_cut_before_a_checkpoint_is_found(
     assert found.head.seq == length
 
 
-@settings(max_examples=10, deadline=None)
+@FEW
 @given(first=st.integers(1, 3_000))
 def test_a_chain_that_was_written_anew_is_found(
     entries: Sequence[Entry], checkpoints: list[Checkpoint], first: int
