@@ -32,6 +32,7 @@ from andon.serving.logs import log_as_json
 from andon.serving.notify.configuration import load_configuration
 from andon.serving.notify.opening import open_notifier
 from andon.serving.notify.sender import sending
+from andon.serving.security.grades import Grade
 from andon.serving.security.listening import TlsFiles, check_binding, tls_context, tls_files
 from andon.serving.security.oidc_file import load_oidc
 from andon.serving.security.options import SecurityOptions
@@ -51,6 +52,8 @@ def serve(parser: argparse.ArgumentParser, text: Catalogue) -> None:
     add_blobs(parser, text)
     parser.add_argument("--origin", default=socket.gethostname(), metavar="NAME", help=text.text("help.serve_origin"))
     parser.add_argument("--reserve-mib", type=natural, default=512, metavar="N", help=text.text("help.serve_reserve"))
+    grades = [grade.value for grade in Grade]
+    parser.add_argument("--grade", choices=grades, default=Grade.INTERNAL.value, help=text.text("help.serve_grade"))
     parser.add_argument("--notify", type=Path, metavar="FILE", help=text.text("help.serve_notify"))
     _add_address(parser, text)
     _add_limits(parser, text)
@@ -150,7 +153,12 @@ def _opened(home: Path, arguments: argparse.Namespace) -> Iterator[Store]:
 
 def _options(arguments: argparse.Namespace) -> ServiceOptions:
     limits = Limits(arguments.max_waiting, arguments.deadline_seconds)
-    return ServiceOptions(threads=arguments.threads, poll_seconds=arguments.poll_seconds, limits=limits)
+    return ServiceOptions(
+        threads=arguments.threads,
+        poll_seconds=arguments.poll_seconds,
+        grade=Grade(arguments.grade),
+        limits=limits,
+    )
 
 
 def _guarded(arguments: argparse.Namespace, tls: TlsFiles | None) -> SecurityOptions:

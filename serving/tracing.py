@@ -30,8 +30,8 @@ MAX_VERDICTS = 32
 
 QUIET = frozenset({"/metrics", "/ping", "/health", "/v2/health/live", "/v2/health/ready", "/api/v1/events"})
 """Not traced: probes, which would drown the rest, and a stream, which lasts for hours."""
-QUIET_PREFIXES = ("/docs", "/login", "/oidc")
-"""Not traced either: a span names the query, and that of a login holds a secret."""
+QUIET_PREFIXES = ("/docs", "/auth/")
+"""Not traced either: pages, and logins, since a span names the query and theirs holds a secret."""
 
 OFF = TelemetryConfig(tracing=False, metrics=False, logs=False, auto_configure=False)
 

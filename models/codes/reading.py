@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import zxingcpp
 from numpy.typing import NDArray
-from zxingcpp import Barcode, BarcodeFormat, ContentType, ImageFormat, ImageView, TextMode
+from zxingcpp import Barcode, BarcodeFormat, ContentType, TextMode
 
 from andon.models.codes.errors import CodeError
 from andon.models.codes.parsing import PartCode, parse_code
@@ -50,12 +50,12 @@ def read_codes(frame: Frame) -> tuple[ReadCode, ...]:
     Where nothing is found, the image is searched again at twice its size: that finds most of the few Data Matrices which the first
     search misses among other rectangles.
     """
-    found = _scan(np.ascontiguousarray(frame), ImageFormat.RGB)
-    if found or frame.shape[0] * frame.shape[1] > _MAX_ENLARGED_PX:
+    grey = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
+    found = _scan(grey)
+    if found or grey.size > _MAX_ENLARGED_PX:
         return tuple(_read_code(each, 1) for each in found)
-    grey = cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY)
     doubled = np.asarray(cv2.resize(grey, None, fx=2, fy=2), np.uint8)
-    return tuple(_read_code(each, 2) for each in _scan(doubled, ImageFormat.Lum))
+    return tuple(_read_code(each, 2) for each in _scan(doubled))
 
 
 def part_code_in(frame: Frame) -> PartCode:
@@ -74,10 +74,8 @@ def part_code_in(frame: Frame) -> PartCode:
     return next(iter(codes.values()))
 
 
-def _scan(image: NDArray[np.uint8], layout: ImageFormat) -> list[Barcode]:
-    # The view holds no reference to its array, which has to outlive it here.
-    view = ImageView(image, image.shape[1], image.shape[0], layout)
-    found = zxingcpp.read_barcodes(view, formats=_FORMATS, text_mode=TextMode.Plain)
+def _scan(grey: NDArray[np.uint8]) -> list[Barcode]:
+    found = zxingcpp.read_barcodes(grey, formats=_FORMATS, text_mode=TextMode.Plain)
     return [each for each in found if each.symbology in _MATRIX or each.content_type is ContentType.GS1]
 
 

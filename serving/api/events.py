@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -96,7 +96,7 @@ class EventEndpoints:
         stream = self._stream(topics, request.headers.get("last-event-id") or None)
         return _EventStream(stream, self._times.stall_s)
 
-    async def _stream(self, topics: Sequence[str], last_id: str | None) -> AsyncIterator[bytes]:
+    async def _stream(self, topics: Sequence[str], last_id: str | None) -> AsyncGenerator[bytes, None]:
         with self._broadcast.reader(topics, last_id) as reader:
             yield _opening(reader, self._times.retry_ms)
             while not reader.closed:
@@ -111,7 +111,7 @@ class EventEndpoints:
 class _EventStream(EventSourceResponse):
     """Ends where its reader leaves, or takes nothing for too long."""
 
-    def __init__(self, chunks: AsyncIterator[bytes], stall_s: float) -> None:
+    def __init__(self, chunks: AsyncGenerator[bytes, None], stall_s: float) -> None:
         super().__init__(chunks, headers=HEADERS)
         self._chunks = chunks
         self._stall_s = stall_s

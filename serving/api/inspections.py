@@ -25,7 +25,7 @@ from andon.models.vision.documents import inspection_document
 from andon.serving.api import schemas
 from andon.serving.api.answers import JSON, as_json, as_page
 from andon.serving.api.bodies import checked_key, parse_form, read_body
-from andon.serving.api.callers import operator_of
+from andon.serving.api.callers import check_grade, operator_of
 from andon.serving.api.queries import (
     Code,
     Comment,
@@ -45,6 +45,7 @@ from andon.serving.engine.errors import MediaTypeError, RequestError
 from andon.serving.engine.inspector_contract import Inspections, inspect_all, inspection_verdicts
 from andon.serving.engine.models import ServedInspector
 from andon.serving.engine.replies import ReplyCache
+from andon.serving.security.grades import Destination
 
 FORM = "multipart/form-data"
 BINARY = "application/octet-stream"
@@ -171,6 +172,7 @@ class InspectionEndpoints:
 
     async def image(self, request: Request) -> Response:
         """Give the image of an inspection back, byte for byte."""
+        check_grade(request, self._service.options.grade, Destination.HERE)
         image = await self._service.archive.call(partial(self._image, path_id(request)))
         return Response(image, media_type=image_media_type(image), headers={"Cache-Control": "private, immutable"})
 

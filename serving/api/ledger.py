@@ -14,8 +14,10 @@ from andon.datasets.store.ledger import entries, head_of, origins
 from andon.models.ledger.chain import Entry
 from andon.serving.api import schemas
 from andon.serving.api.answers import as_json
+from andon.serving.api.callers import check_grade
 from andon.serving.api.queries import Text, read_query
 from andon.serving.api.service import Service
+from andon.serving.security.grades import Destination
 
 JSON_LINES = "application/jsonl"
 
@@ -73,6 +75,7 @@ class LedgerEndpoints:
 
     async def entries(self, request: Request) -> Response:
         """Give entries of a chain in order: with all of them, `andon ledger verify` or the script of decision 16 checks it elsewhere."""
+        check_grade(request, self._service.options.grade, Destination.INSIDE)
         asked = read_query(request, EntriesQuery)
         read = partial(_entries, self._service.archive.store.database, asked)
         return Response(await self._service.archive.call(read), media_type=JSON_LINES)

@@ -178,7 +178,7 @@ SIGNAL = object_of(
         "ledger_hash": nullable("string"),
     }
 )
-_SIGNAL_FIELDS = {
+_SIGNAL_FIELDS: Mapping[str, tuple[Schema, str]] = {
     "asset": (
         STRING,
         "The machine; what the register knows of it is used. Without one no health is judged and no alert given",

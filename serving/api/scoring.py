@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import APIRouter
 from python_multipart.multipart import parse_options_header
@@ -23,20 +24,14 @@ CSV = "text/csv"
 UTF_8 = ("utf-8", "utf8")
 
 _READERS: Mapping[str, ReadTable] = {JSON: read_json_table, CSV: read_csv_table}
-_PARAMETERS = [
-    {
-        "name": "model",
-        "in": "query",
-        "required": False,
-        "schema": schemas.STRING,
-        "description": "The model's name; may be left out where exactly one is loaded",
-    }
-]
+_PARAMETERS = schemas.query_parameters(
+    {"model": (schemas.STRING, "The model's name; may be left out where exactly one is loaded")}
+)
 _TABLE = {
     "type": "object",
     "properties": {
         "dataframe_split": {"type": "object", "description": "`columns` and `data`, a list for each row"},
-        "dataframe_records": {"type": "array", "items": schemas.NOTHING},
+        "dataframe_records": schemas.array_of(schemas.NOTHING),
         "inputs": {"description": "A list for each column, by its name; or as `dataframe_records`"},
         "instances": {"description": "As `inputs`"},
         "params": {"description": "Passed over: no model takes any"},
@@ -56,17 +51,11 @@ _REQUEST = {
         },
     },
 }
-_PREDICTIONS = {
-    "type": "object",
-    "properties": {"predictions": {"type": "array", "items": schemas.NOTHING}},
-    "required": ["predictions"],
+_PREDICTIONS = schemas.object_of({"predictions": schemas.array_of(schemas.NOTHING)})
+_ERROR = schemas.object_of({"error_code": schemas.STRING, "message": schemas.STRING})
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "What was sent cannot be used", "content": {JSON: {"schema": _ERROR}}}
 }
-_ERROR = {
-    "type": "object",
-    "properties": {"error_code": schemas.STRING, "message": schemas.STRING},
-    "required": ["error_code", "message"],
-}
-_ERRORS = {"4XX": {"description": "What was sent cannot be used", "content": {JSON: {"schema": _ERROR}}}}
 _TEXT = {"content": {"text/plain": {"schema": schemas.STRING}}}
 
 

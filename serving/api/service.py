@@ -10,6 +10,7 @@ from andon.serving.engine.broadcast import Broadcast
 from andon.serving.engine.engine import DEFAULT_LIMITS, Engine, Limits
 from andon.serving.engine.metrics import Metrics
 from andon.serving.engine.repository import ModelRepository
+from andon.serving.security.grades import Grade
 
 Texts = Callable[[str], Catalogue]
 """Gives the catalogue of a language."""
@@ -31,6 +32,8 @@ class ServiceOptions:
         Replies kept for requests that are sent again under the same ``Idempotency-Key``.
     silence_seconds
         How often sensors are looked for from which nothing comes any more.
+    grade
+        Of what is kept: it decides who may take images, waveforms and the ledger with them.
     limits
         How many requests may wait, and how long one may take.
     """
@@ -40,6 +43,7 @@ class ServiceOptions:
     max_body_bytes: int = 64 << 20
     remembered_replies: int = 1024
     silence_seconds: float = 60.0
+    grade: Grade = Grade.INTERNAL
     limits: Limits = DEFAULT_LIMITS
 
 

@@ -29,13 +29,14 @@ from andon.models.vibration.documents import diagnosis_document
 from andon.serving.api import schemas
 from andon.serving.api.answers import JSON, as_page
 from andon.serving.api.bodies import checked_key, read_body
-from andon.serving.api.callers import customer_of
+from andon.serving.api.callers import check_grade, customer_of
 from andon.serving.api.queries import PageQuery, Text, Time, path_id, read_query
 from andon.serving.api.service import Service
 from andon.serving.engine.archive import request_digest
 from andon.serving.engine.errors import MediaTypeError, RequestError
 from andon.serving.engine.models import ServedHealth
 from andon.serving.engine.signals import Assessment, SignalDesk
+from andon.serving.security.grades import Destination
 
 BINARY = "application/octet-stream"
 # What `curl --data-binary @signal.f32` says of its body where nobody says otherwise.
@@ -148,6 +149,7 @@ class SignalEndpoints:
 
     async def waveform(self, request: Request) -> Response:
         """Give the samples of a signal."""
+        check_grade(request, self._service.options.grade, Destination.HERE)
         find = partial(self._waveform, path_id(request), customer_of(request))
         return Response(await self._service.archive.call(find), media_type=PARQUET)
 

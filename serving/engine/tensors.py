@@ -291,12 +291,14 @@ def _decode(encoded: bytes | Raw, kind: Any, subject: str) -> Any:
 
 
 def _check_offered(header: RequestHeader) -> None:
-    for each in (*header.inputs, *header.outputs):
-        if each.parameters.shared_memory_region is not None:
-            raise RequestError("scoring.unsupported", each.name, found="shared memory")
+    asked = [(each.name, "shared memory") for each in header.inputs if each.parameters.shared_memory_region is not None]
     for output in header.outputs:
+        if output.parameters.shared_memory_region is not None:
+            asked.append((output.name, "shared memory"))
         if output.parameters.classification:
-            raise RequestError("scoring.unsupported", output.name, found="classification")
+            asked.append((output.name, "classification"))
+    for name, extension in asked:
+        raise RequestError("scoring.unsupported", name, found=extension)
 
 
 def _cut(tail: memoryview, inputs: Sequence[InputHeader]) -> tuple[memoryview | None, ...]:

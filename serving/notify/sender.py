@@ -256,7 +256,7 @@ class _Worker:
             wait_s = max(self._pace.retry.delay_s(refusals, self._random), failed.retry_after_s)
             rest_s = 0.0
         else:
-            rest_s = wait_s = self._pause(0.0)
+            rest_s = wait_s = self._pause(failed.retry_after_s)
         lets_by = failed.alone or not self._channel.in_order
         failure = Failure(failed.reason, now + timedelta(seconds=wait_s), lets_by)
         fields = {"channel": self._name, "ids": [each.id for each in told], "reason": failed.reason, "wait_s": wait_s}

@@ -18,11 +18,11 @@ from statistics import median
 from typing import Any
 
 import msgspec
-import numpy as np
 import uvicorn
 from tests.bench.figures import print_figure
 from tests.conftest import plate, taught
 
+from andon.datasets.store.opening import StoreOptions, open_store
 from andon.models.bundle.storage import write_bundle
 from andon.models.types.vision import Frame
 from andon.serving.api.app import create_app
@@ -59,9 +59,9 @@ def main() -> None:
     frames = plate(3, side=SIDE)[None]
     requests = {"binary": _binary(frames), "JSON": _json(frames)}
     with tempfile.TemporaryDirectory() as scratch:
-        write_bundle(taught(), Path(scratch, "m"))
-        repository = ModelRepository(Path(scratch))
-        with _serving(repository) as port:
+        write_bundle(taught(), Path(scratch, "bundles", "m"))
+        repository = ModelRepository(Path(scratch, "bundles"))
+        with _serving(repository, Path(scratch)) as port:
             model = repository.model("m")
             _report(
                 "reading and answering in process", {name: _own_ms(model, *each) for name, each in requests.items()}
@@ -149,9 +149,10 @@ def _client(port: int, body: bytes, header_length: int | None) -> Iterator[Calla
 
 
 @contextmanager
-def _serving(repository: ModelRepository) -> Iterator[int]:
+def _serving(repository: ModelRepository, home: Path) -> Iterator[int]:
+    store = open_store(home, StoreOptions(origin="bench"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(create_app(repository), log_config=None, access_log=False))
+        server = uvicorn.Server(uvicorn.Config(create_app(repository, store), log_config=None, access_log=False))
         thread = threading.Thread(target=partial(server.run, sockets=[listener]))
         thread.start()
         while not server.started:
@@ -159,6 +160,7 @@ def _serving(repository: ModelRepository) -> Iterator[int]:
         yield listener.getsockname()[1]
         server.should_exit = True
         thread.join()
+    store.database.close()
 
 
 if __name__ == "__main__":

@@ -6,14 +6,16 @@ Usage: ``python kserve_client.py URL MODEL FILE``, with the frames as ``.npy``; 
 import asyncio
 import json
 import sys
+from collections.abc import Awaitable
+from typing import Any
 
 import httpx
 import numpy as np
-from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig
-from kserve.protocol.infer_type import RequestedOutput
+from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig  # type: ignore[import-not-found]
+from kserve.protocol.infer_type import RequestedOutput  # type: ignore[import-not-found]
 
 
-def request_of(model, frames, binary_input, binary_output):
+def request_of(model: str, frames: Any, binary_input: bool, binary_output: bool) -> Any:
     tensor = InferInput("image", list(frames.shape), "UINT8")
     tensor.set_data_from_numpy(frames, binary_data=binary_input)
     outputs = [
@@ -22,7 +24,7 @@ def request_of(model, frames, binary_input, binary_output):
     return InferRequest(model, [tensor], request_id="part 7", request_outputs=outputs)
 
 
-def outputs_of(response):
+def outputs_of(response: Any) -> dict[str, Any]:
     arrays = {output.name: output.as_numpy() for output in response.outputs}
     return {
         "id": response.id,
@@ -34,7 +36,7 @@ def outputs_of(response):
     }
 
 
-async def refusal_of(asked):
+async def refusal_of(asked: Awaitable[Any]) -> list[Any] | None:
     try:
         await asked
     except httpx.HTTPStatusError as error:
@@ -42,13 +44,13 @@ async def refusal_of(asked):
     return None
 
 
-async def ask(url, model, frames):
+async def ask(url: str, model: str, frames: Any) -> dict[str, Any]:
     async with InferenceRESTClient(RESTConfig(protocol="v2", retries=1)) as client:
         inferred = {}
         for binary_input in (False, True):
             for binary_output in (False, True):
                 name = f"{'binary' if binary_input else 'json'} to {'binary' if binary_output else 'json'}"
-                response_headers = {}
+                response_headers: dict[str, str] = {}
                 response = await client.infer(
                     url,
                     request_of(model, frames, binary_input, binary_output),
@@ -61,7 +63,6 @@ async def ask(url, model, frames):
             "ready": await client.is_server_ready(url),
             "model_ready": await client.is_model_ready(url, model),
             "other_ready": await client.is_model_ready(url, "other"),
-            "metadata": httpx.get(f"{url}/v2/models/{model}").json(),
             "inferred": inferred,
             "other_refused": await refusal_of(
                 client.infer(url, request_of("other", frames, True, True), model_name="other")
@@ -74,4 +75,5 @@ async def ask(url, model, frames):
 
 if __name__ == "__main__":
     address, served, path = sys.argv[1:]
-    print(json.dumps(asyncio.run(ask(address, served, np.load(path)))))
+    metadata = httpx.get(f"{address}/v2/models/{served}").json()
+    print(json.dumps({"metadata": metadata, **asyncio.run(ask(address, served, np.load(path)))}))

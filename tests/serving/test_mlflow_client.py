@@ -14,6 +14,7 @@ import pandas as pd  # type: ignore[import-untyped]
 import pytest
 from mlflow.pyfunc import scoring_server
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
+from mlflow.utils.proto_json_utils import dump_input_data
 from starlette.testclient import TestClient
 from tests.conftest import plate
 from tests.pumps import ASSETS, pump_rows
@@ -176,14 +177,14 @@ def test_what_one_refuses_the_other_does(client: TestClient, of_plates: TestClie
 
 
 @pytest.fixture
-def remote(server: str) -> ScoringServerClient:
-    host, port = server.split(":")
-    connected = ScoringServerClient(host, port)
+def remote(server: str) -> Any:
+    client_of: Any = ScoringServerClient
+    connected = client_of(*server.split(":"))
     connected.wait_server_ready(timeout=10)
     return connected
 
 
-def test_their_client_is_answered(remote: ScoringServerClient, of_plates: TestClient) -> None:
+def test_their_client_is_answered(remote: Any, of_plates: TestClient) -> None:
     remote.ping()
     assert remote.get_version()
     table = pd.DataFrame({"image": [OK, NG]})
@@ -193,7 +194,7 @@ def test_their_client_is_answered(remote: ScoringServerClient, of_plates: TestCl
     assert answered.get_predictions()["verdict"].tolist() == ["OK", "NG"]
 
 
-def test_their_client_learns_what_was_wrong(remote: ScoringServerClient) -> None:
+def test_their_client_learns_what_was_wrong(remote: Any) -> None:
     with pytest.raises(Exception, match=r"error code 400.*BAD_REQUEST.*image"):
         remote.invoke(pd.DataFrame({"picture": [OK]}))
     with pytest.raises(Exception, match=r"error code 400.*exactly one of"):
@@ -201,12 +202,10 @@ def test_their_client_learns_what_was_wrong(remote: ScoringServerClient) -> None
 
 
 @pytest.mark.usefixtures("pumps")
-def test_not_a_number_is_sent_by_their_client_as_such(server: str, of_pumps: TestClient) -> None:
-    host, port = server.split(":")
-    remote = ScoringServerClient(host, port)
+def test_not_a_number_is_sent_by_their_client_as_such(remote: Any, server: str, of_pumps: TestClient) -> None:
     httpx.post(f"http://{server}/v2/repository/models/plates/unload").raise_for_status()
     table = TABLE.assign(flow=[np.nan if row % 7 == 0 else value for row, value in enumerate(TABLE["flow"])])
-    _, expected = answer(of_pumps, (scoring_server.client.dump_input_data(table), JSON))
+    _, expected = answer(of_pumps, (dump_input_data(table), JSON))
     assert remote.invoke(table)["predictions"] == expected["predictions"]
 
 

@@ -10,15 +10,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from starlette.testclient import TestClient
+from tests.serving.clients import at_this_machine
 from tests.serving.conftest import OPTIONS
 
+from andon.datasets.store.opening import Store
 from andon.models.types.vision import Frame
-from andon.serving.api.app import create_app
+from andon.serving.api.app import Surroundings, create_app
 from andon.serving.engine.repository import ModelRepository
 from andon.serving.tracing import NO_TRACING, Tracing, is_quiet, tracing_of
 
@@ -83,7 +86,7 @@ def receiver() -> Iterator[Receiver]:
     received = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802, a name of the library's
+        def do_POST(self) -> None:
             received.take(self.path, self.rfile.read(int(self.headers["content-length"])))
             self.send_response(200)
             self.end_headers()
@@ -107,16 +110,23 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def traced(repository: ModelRepository, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run the service with traces: a context manager, at whose end all spans have arrived."""
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+def start(repository: ModelRepository, store: Store) -> Any:
+    """Run the service as the environment says: a context manager, at whose end all spans have been sent."""
 
     @contextmanager
-    def start() -> Iterator[TestClient]:
-        app = create_app(repository, options=OPTIONS, tracing=tracing_of(os.environ))
-        with TestClient(app, raise_server_exceptions=False) as client:
+    def run() -> Iterator[TestClient]:
+        around = Surroundings(tracing=tracing_of(os.environ))
+        app = create_app(repository, store, options=OPTIONS, around=around)
+        with at_this_machine(app, raise_server_exceptions=False) as client:
             yield client
 
+    return run
+
+
+@pytest.fixture
+def traced(start: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The same with traces that go to the receiver."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
     return start
 
 
@@ -147,7 +157,7 @@ def test_a_request_and_its_stages_arrive_below_the_callers_span(
     assert {stage.trace for stage in stages} == {request.trace}
     assert {stage.parent for stage in stages} == {request.id}
     assert before < request.start <= stages[0].start
-    for first, second in zip(stages, stages[1:], strict=False):
+    for first, second in pairwise(stages):
         assert first.start <= first.end == second.start
     assert stages[-1].end <= request.end
     judge = stages[2]
@@ -210,13 +220,10 @@ def test_the_environment_names_the_service(traced: Any, receiver: Receiver, monk
     assert receiver.resources[0]["deployment.environment"] == "line"
 
 
-def test_a_receiver_that_is_away_holds_nothing_up(
-    repository: ModelRepository, image: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_receiver_that_is_away_holds_nothing_up(start: Any, image: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
-    app = create_app(repository, options=OPTIONS, tracing=tracing_of(os.environ))
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with start() as client:
         post_plate(client, image)
 
 
@@ -246,11 +253,9 @@ def test_a_wish_that_cannot_be_met_is_logged(caplog: pytest.LogCaptureFixture, m
     assert "grpc" in reasons[0] and "andon[traces]" in reasons[1]
 
 
-def test_either_endpoint_will_do(
-    receiver: Receiver, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_either_endpoint_will_do(start: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", f"{receiver.url}/elsewhere")
-    with TestClient(create_app(repository, options=OPTIONS, tracing=tracing_of(os.environ))) as client:
+    with start() as client:
         client.get("/v2")
     assert set(receiver.paths) == {"/elsewhere"}
 

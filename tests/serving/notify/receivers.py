@@ -35,9 +35,9 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def eventually(met: Callable[[], object]) -> None:
+def eventually(met: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
     """Wait until something is so; a test that waits in vain fails."""
-    pause, tries = Event(), int(PATIENCE_S / 0.02)
+    pause, tries = Event(), int(patience_s / 0.02)
     for _ in range(tries):
         if met():
             return

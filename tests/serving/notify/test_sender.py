@@ -421,7 +421,7 @@ def test_nothing_is_lost_when_the_sender_is_killed_while_it_sends(
             with sender(database_address, configured) as killing.process:
                 eventually(lambda: killing.process is None)
         with sender(database_address, configured):
-            eventually(lambda: all(state == "sent" for _, state in box.counts()))
+            eventually(lambda: all(state == "sent" for _, state in box.counts()), patience_s=30.0 + 3.0 * kills)
         eventually(lambda: set(heard.ids) >= told["broker"])
     assert set(killing.taken) == told["cmms"]
     assert len(killing.taken) >= len(told["cmms"]) + kills, "what was being sent came again, under the same id"

@@ -99,8 +99,10 @@ def test_users_are_listed_disabled_and_let_in_again(andon: Andon, address: str) 
         (("user", "disable", "x"), "andon: x: found no such user; expected one that andon admin user list shows"),
         (
             ("key", "create", "--name", "x", "--role", "admin", "--customer", "Acme"),
-            "andon: Acme: found the role admin for one customer; expected operator at most, since higher ones concern all "
-            "customers",
+            (
+                "andon: Acme: found the role admin for one customer; expected operator at most, since higher ones concern all "
+                "customers"
+            ),
         ),
     ],
 )
