@@ -18,7 +18,6 @@ from andon.models.alerts.case import Alert, AssetState, Case
 from andon.models.health.state import HealthState, dump_state, load_state
 from andon.models.types.identifiers import new_id
 
-
 RHYTHM_GAPS = 3
 """Gaps between signals that make a rhythm: fewer are what somebody sends by hand."""
 

@@ -5,7 +5,8 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, select, text
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Row, cast, select, text
+from sqlalchemy.sql.schema import Column
 
 from andon.datasets.store.database import Database
 from andon.datasets.store.schema import checkpoints, inspections, ledger
@@ -44,17 +45,19 @@ def row(entry: Entry) -> dict[str, Any]:
 def origins(database: Database) -> list[str]:
     """List whose chains there are."""
     with database.reading() as connection:
-        return list(connection.scalars(select(ledger.c.origin).distinct().order_by(ledger.c.origin)))
+        found = select(_read(connection, ledger.c.origin)).distinct()
+        return sorted(_text(each) for each in connection.scalars(found))
 
 
 def entries(database: Database, origin: str, first: int = 1) -> Iterator[Entry]:
-    """Read a chain in order, a part at a time, so that its length does not matter."""
-    while True:
-        part = _part(database, origin, first)
-        yield from (Entry(each.origin, each.seq, each.previous, each.hash, each.body) for each in part)
-        if len(part) < _BATCH:
-            return
+    """Read a chain in order, a part at a time, so that its length does not matter.
+
+    Entries whose number was made one that none can have come last, so that whoever verifies the chain stumbles over them.
+    """
+    while part := _part(database, ledger.c.origin == origin, ledger.c.seq >= first):
+        yield from part
         first = part[-1].seq + 1
+    yield from _part(database, ledger.c.origin == origin, ledger.c.seq < 1)
 
 
 def find_changed_document(database: Database, origin: str) -> Break | None:
@@ -109,7 +112,21 @@ def _shown(database: Database, origin: str, first: int) -> list[Row[Any]]:
         return list(connection.execute(found))
 
 
-def _part(database: Database, origin: str, first: int) -> list[Row[Any]]:
-    found = select(ledger).where(ledger.c.origin == origin, ledger.c.seq >= first).order_by(ledger.c.seq).limit(_BATCH)
+def _part(database: Database, *conditions: ColumnElement[bool]) -> list[Entry]:
+    columns = ledger.c
     with database.reading() as connection:
-        return list(connection.execute(found))
+        texts = [_read(connection, column) for column in (columns.origin, columns.previous, columns.hash)]
+        found = select(columns.seq, columns.body, *texts).where(*conditions).order_by(columns.seq).limit(_BATCH)
+        rows = connection.execute(found).all()
+    return [
+        Entry(_text(origin), seq, _text(previous), _text(digest), body) for seq, body, origin, previous, digest in rows
+    ]
+
+
+def _read(connection: Connection, column: Column[str]) -> ColumnElement[Any]:
+    """Read a text as the bytes that are stored: SQLite takes a damaged one, and raises when it is to be a text."""
+    return cast(column, LargeBinary) if connection.dialect.name == "sqlite" else column
+
+
+def _text(stored: bytes | str) -> str:
+    return stored.decode(errors="backslashreplace") if isinstance(stored, bytes) else stored

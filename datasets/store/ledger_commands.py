@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 from andon.datasets.store.commands import add_database, database_of
@@ -12,7 +13,6 @@ from andon.datasets.store.database import Database
 from andon.datasets.store.ledger import (
     entries,
     find_changed_document,
-    head_of,
     keep_checkpoint,
     kept_checkpoints,
     numbers_of,
@@ -23,7 +23,7 @@ from andon.models.command.console import Console
 from andon.models.command.main import DONE, FAILED
 from andon.models.command.options import actions
 from andon.models.files.outputs import write_output
-from andon.models.ledger.chain import Verification
+from andon.models.ledger.chain import Head, Verification, verify
 from andon.models.ledger.checkpoints import Checkpoint, read_checkpoint, sign_checkpoint, verify_chains
 from andon.models.ledger.errors import LedgerError
 from andon.models.ledger.proof import export_lines, segments, verify_export
@@ -94,13 +94,28 @@ def _checkpoint(arguments: argparse.Namespace, console: Console) -> int:
     key = load_signing_key(arguments.key, passphrase_of(os.environ))
     with database_of(arguments) as database:
         for origin in origins(database):
-            checkpoint = sign_checkpoint(head_of(database, origin), datetime.now(UTC), key)
-            path = arguments.out / f"{safe_name(origin)}-{checkpoint.seq}{SUFFIX}"
+            checkpoint = sign_checkpoint(_verified_head(database, origin, key.public), datetime.now(UTC), key)
+            path = arguments.out / f"{_file_name(origin)}-{checkpoint.seq}{SUFFIX}"
             write_output(path, checkpoint.encode() + b"\n")
             keep_checkpoint(database, checkpoint)
             console.emit({"origin": origin, "count": checkpoint.seq, "hash": checkpoint.hash, "path": str(path)})
             console.say("ledger.signed", subject=origin, count=checkpoint.seq, path=str(path))
     return DONE
+
+
+def _verified_head(database: Database, origin: str, key: PublicKey) -> Head:
+    """Where a chain ends that holds since its last checkpoint: nobody should sign what does not."""
+    signed = [read_checkpoint(each, key, origin).head for each in kept_checkpoints(database, origin)]
+    last = signed[-1] if signed else Head(origin)
+    verified = verify(entries(database, origin, last.seq + 1), last)
+    if verified.broken:
+        raise verified.broken.error()
+    return verified.head
+
+
+def _file_name(origin: str) -> str:
+    """Names that differ in what a file's name may not hold get files of their own."""
+    return f"{safe_name(origin)}-{sha256(origin.encode()).hexdigest()[:8]}"
 
 
 def _export(arguments: argparse.Namespace, console: Console) -> int:
@@ -125,11 +140,10 @@ def _proof(database: Database, origin: str, wanted: list[int], key: PublicKey) -
 def _prove(arguments: argparse.Namespace, console: Console) -> int:
     key = load_public_key(arguments.key)
     try:
-        lines = arguments.file.read_bytes().splitlines()
+        with arguments.file.open("rb") as lines:
+            count = verify_export(lines, key, str(arguments.file))
     except OSError as error:
         raise OptionError("data.unreadable", str(arguments.file), found=error.strerror or str(error)) from error
-    try:
-        count = verify_export(lines, key, str(arguments.file))
     except LedgerError as error:
         console.complain_of(str(arguments.file), error)
         return FAILED

@@ -10,6 +10,9 @@
     |   |-- RecordError       one record of a signal
     |   |-- AssetError        a machine or what is said of it
     |   |-- BundleError       a deployable bundle
+    |   |-- CodeError         the serial or identifier code of a part
+    |   |-- LedgerError       a record, checkpoint or export of the ledger
+    |   |-- SigningKeyError   a key that signs
     |   |-- ConflictError     something of that name or key is already there, for something else
     |   |-- NotFoundError     nothing that is kept has that name or identifier
     |   `-- MissingExtraError a part of Andon that is not installed

@@ -375,15 +375,16 @@ def test_what_is_kept_is_bounded_in_bytes_too() -> None:
 
 def test_a_reader_that_waits_is_woken_from_another_thread() -> None:
     async def run() -> tuple[list[str], bool]:
-        broadcast = Broadcast()
-        with broadcast.reader(["alerts"]) as reader:
-            threading.Timer(0.1, broadcast.publish, ("verdicts", b"{}")).start()
-            threading.Timer(0.2, broadcast.publish, ("alerts", b"{}")).start()
-            # What it did not ask for wakes it too, to no purpose.
-            batches = [await reader.read(PATIENCE_S), await reader.read(PATIENCE_S)]
-            threading.Timer(0.1, broadcast.close).start()
-            last = await reader.read(PATIENCE_S)
-            return [event.topic for batch in [*batches, last] for event in batch.events], reader.closed
+        broadcast, for_ever_s = Broadcast(), 1e6
+        async with asyncio.timeout(PATIENCE_S):
+            with broadcast.reader(["alerts"]) as reader:
+                threading.Timer(0.1, broadcast.publish, ("verdicts", b"{}")).start()
+                threading.Timer(0.2, broadcast.publish, ("alerts", b"{}")).start()
+                # What it did not ask for wakes it too, to no purpose.
+                batches = [await reader.read(for_ever_s), await reader.read(for_ever_s)]
+                threading.Timer(0.1, broadcast.close).start()
+                last = await reader.read(for_ever_s)
+                return [event.topic for batch in [*batches, last] for event in batch.events], reader.closed
 
     assert asyncio.run(run()) == (["alerts"], True)
 

@@ -7,9 +7,10 @@ from sqlalchemy import text
 from tests.conftest import Andon
 from tests.datasets.store.records import inspection
 
-from andon.datasets.store.database import Database
+from andon.datasets.store.database import Database, open_database, sqlite_address
 from andon.datasets.store.parts import Parts
 from andon.datasets.store.recorder import Recorder
+from andon.datasets.store.upgrade import ensure_current
 from andon.models.codes.parsing import parse_code
 
 ORIGIN, COUNT = "线 1", 25
@@ -55,6 +56,8 @@ def test_an_empty_ledger_holds(andon: Andon, database: Database, database_addres
         ("UPDATE ledger SET body = (SELECT body FROM ledger WHERE seq = 8) WHERE seq = 7", 7),
         ("DELETE FROM ledger WHERE seq = 7", 7),
         ("UPDATE ledger SET seq = 700 WHERE seq = 7", 7),
+        ("UPDATE ledger SET seq = -25 WHERE seq = 25", 25),
+        ("UPDATE ledger SET origin = 'x' WHERE seq = 25", 1),
         ("UPDATE inspections SET verdict = 'NG' WHERE ledger_seq = 7", 7),
         (
             "UPDATE inspections SET document = (SELECT document FROM inspections WHERE ledger_seq = 8) WHERE ledger_seq = 7",
@@ -71,6 +74,29 @@ def test_what_was_changed_is_named(
     assert said.code == 1
     assert (said.documents[0]["holds"], said.documents[0]["bad"]) == (False, bad)
     assert str(bad) in said.documents[0]["reason"]
+
+
+def test_a_text_that_is_none_any_more_is_named(andon: Andon, tmp_path: Path) -> None:
+    """SQLite takes any bytes."""
+    address = sqlite_address(tmp_path / "andon.db")
+    with open_database(address) as database:
+        ensure_current(database)
+        recorder = Recorder(database, ORIGIN)
+        for number in range(3):
+            recorder.record(inspection(number)).result()
+        recorder.close()
+        change(database, "UPDATE ledger SET hash = CAST(x'e3' || substr(hash, 2) AS TEXT) WHERE seq = 2")
+    said = andon("ledger", "verify", "--db", address, "--json")
+    assert (said.code, said.documents[0]["bad"]) == (1, 2)
+
+
+def test_what_does_not_hold_is_not_signed(
+    andon: Andon, filled: Database, database_address: str, key: Path, tmp_path: Path
+) -> None:
+    change(filled, "DELETE FROM ledger WHERE seq = 7")
+    said = andon("ledger", "checkpoint", "--db", database_address, "--key", key, "--out", tmp_path / "office")
+    assert said.code == 2
+    assert not list((tmp_path / "office").glob("*"))
 
 
 def test_a_checkpoint_kept_elsewhere_shows_a_cut_tail(
