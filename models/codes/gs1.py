@@ -1,12 +1,14 @@
 r"""GS1 element strings and GS1 Digital Link URIs.
 
-Application identifiers, layouts and check digits are those of the GS1 General Specifications (sections 3, 7.8 and 7.9), links those of
-the GS1 Digital Link standard, URI syntax. Of the application identifiers, those that mark parts, assets and what belongs to them are known.
+Application identifiers, layouts and check digits are those of the GS1 General Specifications (sections 3, 7.8 and 7.9),
+links those of the GS1 Digital Link standard, URI syntax. Of the application identifiers, those that mark parts, assets
+and what belongs to them are known.
 
-The canonical form is the element string in brackets, as it is printed beside symbols, of only what identifies: the key, and the serial
-number where there is one, otherwise variant and lot. So a label with a date and one without are the same part. An opening bracket within a
-value is written ``\(``, which no value can hold, as the GS1 Barcode Syntax Engine does; so no two codes share a form. A Digital Link
-would have its slashes and percent signs encoded a second time in the path of the service.
+The canonical form is the element string in brackets, as it is printed beside symbols, of only what identifies: the key,
+and the serial number where there is one, otherwise variant and lot. So a label with a date and one without are the same
+part. An opening bracket within a value is written ``\(``, which no value can hold, as the GS1 Barcode Syntax Engine
+does; so no two codes share a form. A Digital Link would have its percent signs encoded a second time in the path of the
+service.
 """
 
 import re
@@ -19,11 +21,11 @@ from andon.models.codes.errors import CodeError
 from andon.models.codes.identity import GROUP_SEPARATOR, CodeScheme, Identity, decoded, shown
 
 MARKS = frozenset({"C1", "e0", "e1", "e2", "d2", "Q3", "J1"})
-"""Symbology identifiers (ISO/IEC 15424) of GS1-128, GS1 DataBar and its composites, GS1 DataMatrix, GS1 QR and GS1 DotCode."""
+"""Symbology identifiers (ISO/IEC 15424) of GS1-128, DataBar and its composites, GS1 DataMatrix, QR and DotCode."""
 LINK_HOST = "id.gs1.org"
 
 _CLASSES = {"N": "[0-9]", "X": r"[!\"%&'()*+,\-./0-9:;<=>?A-Z_a-z]", "Y": r"[#\-/0-9A-Z]"}
-"""Digits, and character sets 82 and 39 (figures 7.11-1 and 7.11-2)."""
+"""Digits, and character sets 82 and 39 (section 7.11)."""
 _COMPONENT = re.compile(r"(\[?)([NXY])(\.\.)?([0-9]+)\]?")
 _BRACKETED = re.compile(r"\([0-9]{2,4}\)")
 _TOKEN = re.compile(r"\(([0-9]{2,4})\)((?:\\\(|[^(\\])*)")
@@ -141,7 +143,7 @@ _PATTERNS = {ai: _pattern(element.layout) for ai, element in _ELEMENTS.items()}
 
 
 def check_digit(digits: str) -> int:
-    """Compute the check digit that follows ``digits`` (General Specifications, 7.9.1): weights 3 and 1 from the right, modulo 10.
+    """Compute the check digit that follows ``digits`` (General Specifications, 7.9): weights 3 and 1 from the right.
 
     >>> check_digit("0950600013435")
     2
@@ -167,7 +169,7 @@ def read_bracketed(text: str, subject: str) -> Identity:
 
 
 def read_separated(text: str, subject: str) -> Identity:
-    """Read an element string as symbols hold it: variable lengths end in FNC1, which is transmitted as ASCII 29 (7.8.6).
+    """Read an element string as symbols hold it: variable lengths end in FNC1, transmitted as ASCII 29 (7.8).
 
     Raises
     ------
@@ -180,9 +182,9 @@ def read_separated(text: str, subject: str) -> Identity:
 def find_link(host: str, path: str) -> list[str]:
     """Return the segments of a URL's path that are a Digital Link, still encoded; none where it is not one.
 
-    Any domain may have links, below any path. A key followed by a value that may be its own begins one: at least 12 digits for a number
-    with a check digit, at least 4 for a reference that begins with a company's prefix. On GS1's own domain the key alone does, and
-    there is nothing else.
+    Any domain may have links, below any path. A key followed by a value that may be its own begins one: at least 12
+    digits for a number with a check digit, at least 4 for a reference that begins with a company's prefix. On GS1's own
+    domain the key alone does, and there is nothing else.
     """
     segments = path.strip("/").split("/")
     for index, (key, value) in enumerate(zip(segments, [*segments[1:], ""], strict=True)):
@@ -194,8 +196,8 @@ def find_link(host: str, path: str) -> list[str]:
 def read_link(segments: list[str], query: str, subject: str) -> Identity:
     """Read a Digital Link: application identifiers and values by turns in its path, more of them in its query.
 
-    Names other than numbers in the query (``linkType``) are no part of the code. The older links whose GTIN has 8, 12 or 13 digits are
-    understood, those with names such as ``gtin`` in place of numbers and compressed ones are not.
+    Names other than numbers in the query (``linkType``) are no part of the code. The older links whose GTIN has 8, 12
+    or 13 digits are understood, those with names such as ``gtin`` in place of numbers and compressed ones are not.
 
     Raises
     ------
@@ -213,8 +215,8 @@ def identify(pairs: Pairs, subject: str) -> Identity:
     Raises
     ------
     CodeError
-        An application identifier is unknown, comes twice with different values, lacks the one it needs or has a value that its layout,
-        its check digit or the calendar rules out; or there is no key.
+        An application identifier is unknown, comes twice with different values, lacks the one it needs or has a value
+        that its layout, its check digit or the calendar rules out; or there is no key.
     """
     values: dict[str, str] = {}
     for ai, value in pairs:
@@ -287,7 +289,7 @@ def _check_digit(element: Element, value: str, subject: str) -> None:
 
 
 def _check_date(element: Element, value: str, subject: str) -> None:
-    """Look for ``YYMMDD`` in the calendar; the day 00 stands for the month's last. Leap years do not depend on the century here."""
+    """Look for ``YYMMDD`` in the calendar; day 00 is the month's last. Leap years do not depend on the century here."""
     try:
         date(2000 + int(value[:2]), int(value[2:4]), int(value[4:6]) or 1)
     except ValueError as error:

@@ -1,14 +1,15 @@
 """Identifiers of the Handle System, and those of China's industrial internet, which are handles under the prefix 88.
 
-A handle is a prefix, a slash and a suffix (RFC 3651, section 2). Prefixes are the same in either case, suffixes are not unless those who
-give them out say so (RFC 3652, 2.1.3): DOI names, whose prefix begins with 10, are (DOI Handbook, 2.4). What is the same in either case
-is written in capitals.
+A handle is a prefix, a slash and a suffix (RFC 3651, section 2). Prefixes are the same in either case, suffixes are not
+unless those who give them out say so (RFC 3652, 2.1.3): DOI names, whose prefix begins with 10, are (DOI Handbook,
+2.4). What is the same in either case is written in capitals.
 
-The prefix of an identifier of the industrial internet (工业互联网标识解析) is 88 for the national nodes, then the code of an industry or
-secondary node and that of an enterprise, with dots between them, as in ``88.118.8/ABC123``; the suffix is the enterprise's own. Such
-identifiers also exist with the issuing agency code VAA of ISO/IEC 15459. They stand in symbols behind the data identifier 25S (ANSI
-MH10.8.2: issuing agency, company and serial number as one), alone or in an envelope of ISO/IEC 15434, format 06. Where the company's
-number ends in them only its agency knows, so they are kept whole.
+The prefix of an identifier of the industrial internet (工业互联网标识解析) is 88 for the national nodes, then the code of an
+industry or secondary node and that of an enterprise, with dots between them, as in ``88.118.8/ABC123``; the suffix is
+the enterprise's own. Such identifiers also exist with the issuing agency code VAA of ISO/IEC 15459. They stand in
+symbols behind the data identifier 25S (ANSI MH10.8.2: issuing agency, company and serial number as one), alone or in an
+envelope of ISO/IEC 15434, format 06. Where the company's number ends in them only its agency knows, so they are kept
+whole.
 """
 
 import re
@@ -24,8 +25,8 @@ ENVELOPE = "[)>"
 
 _SCHEME = re.compile(r"(?:hdl|doi):(?://)?(?P<plain>.*)|info:(?:hdl|doi)/(?P<encoded>.*)", re.IGNORECASE | re.DOTALL)
 _PREFIX = re.compile(r"[0-9A-Z_-]+(?:\.[0-9A-Z_-]+)*")
-# Bare handles, by prefixes in wide use: DOI, then those of the registries in the United States, Germany and China. All else with a
-# slash in it is more often a serial number, and a handle only where it says so.
+# Bare handles, by prefixes in wide use: DOI, then those of the registries in the United States, Germany and China. All
+# else with a slash in it is more often a serial number, and a handle only where it says so.
 _BARE = re.compile(r"(?:10\.[0-9]{4,}|20\.[0-9]{3,}|21\.T?[0-9]{4,}|86\.[0-9]{3,})(?:\.[0-9A-Z]+)*/", re.IGNORECASE)
 _LIKE_INDUSTRIAL = re.compile(r"88(?:\.[^./]*){2,}/")
 _IN_PATH = re.compile(r"(?:\A|/)(88(?:\.[0-9]+){2,}/.*)", re.DOTALL)
@@ -37,7 +38,7 @@ _CAPITALS = str.maketrans(ascii_lowercase, ascii_uppercase)
 
 
 def find_handle(text: str, subject: str) -> str | None:
-    """Return the handle that text looks like: one that says so (``hdl:``, ``doi:``, ``info:hdl/``), or a bare one of a known prefix.
+    """Return the handle that text looks like: one that says so (``hdl:``, ``doi:``), or a bare one of a known prefix.
 
     Raises
     ------
@@ -63,8 +64,8 @@ def read_handle(text: str, subject: str) -> Identity:
     Raises
     ------
     CodeError
-        It lacks a prefix or a suffix, or its prefix is not one: segments of letters, digits, ``_`` and ``-`` with dots between them, and
-        numbers for the industrial internet, at least three of them.
+        It lacks a prefix or a suffix, or its prefix is not one: segments of letters, digits, ``_`` and ``-`` with dots
+        between them, and numbers for the industrial internet, at least three of them.
     """
     prefix, _, suffix = text.partition("/")
     prefix, suffix = prefix.translate(_CAPITALS), tidy(suffix)

@@ -13,7 +13,8 @@ MAX_SCANNED_CHARACTERS = 8192
 """Of what is parsed: more than the largest QR code holds, which are 7089 digits."""
 GROUP_SEPARATOR = "\x1d"
 _SHOWN_CHARACTERS = 64
-# Without the separators FS, GS, RS and US, which Unicode counts as white space and codes give a meaning to. None lies beyond U+3000.
+# Without the separators FS, GS, RS and US, which Unicode counts as white space and codes give a meaning to. None is
+# beyond U+3000.
 _BLANKS = "".join(each for each in map(chr, range(0x3001)) if each.isspace() and not "\x1c" <= each <= "\x1f")
 
 
@@ -69,7 +70,7 @@ def decoded(text: str, subject: str) -> str:
 
 
 def checked(identity: Identity, subject: str) -> Identity:
-    """Refuse a canonical form that is too long, or holds a character that does not print (control characters among them)."""
+    """Refuse a canonical form that is too long, or holds a character that does not print (a control character)."""
     if len(identity.canonical) > MAX_CHARACTERS:
         raise CodeError("code.long", subject, found=len(identity.canonical), limit=MAX_CHARACTERS)
     hidden = next((each for each in identity.canonical if not each.isprintable()), None)

@@ -1,9 +1,9 @@
 """One canonical form for each part, whichever way its code was typed, scanned or linked.
 
-What is an identifier code says so: by brackets around application identifiers, by a separator or a symbology identifier that scanners
-put before GS1 symbols, by a URL, by ``hdl:`` or by a prefix that nothing else begins with. All else is a plain serial number, digits
-without a mark among them: ``01ABC``, ``SN/2024/0001``, ``10.5-A`` and ``A1/B2`` are. What says that it is an identifier code and is not
-a whole one is refused, never kept as a serial number.
+What is an identifier code says so: by brackets around application identifiers, by a separator or a symbology identifier
+that scanners put before GS1 symbols, by a URL, by ``hdl:`` or by a prefix that nothing else begins with. All else is a
+plain serial number, digits without a mark among them: ``01ABC``, ``SN/2024/0001``, ``10.5-A`` and ``A1/B2`` are. What
+says that it is an identifier code and is not a whole one is refused, never kept as a serial number.
 """
 
 import re
@@ -38,10 +38,10 @@ class PartCode:
     Parameters
     ----------
     canonical
-        Shared by all spellings of one code, and by no two codes. Parsing it gives the same code.
+        Shared by all spellings of one code, and by no two codes. Parsing it gives the same form again.
     serial
-        The number within the code that tells parts of one kind apart: serial number, individual asset, suffix of a handle. None where
-        the code names a kind or a lot, or does not tell which part of it that is.
+        The number within the code that tells parts of one kind apart: serial number, individual asset, suffix of a
+        handle. None where the code names a kind or a lot, or does not tell which part of it that is.
     fields
         What the code says beside: GTIN, lot and dates by name, the prefix and suffix of a handle.
     text
@@ -60,9 +60,9 @@ def parse_code(text: str) -> PartCode:
 
     Returns
     -------
-    A GS1 code (element string or Digital Link), a handle, an identifier of the industrial internet (prefix 88, agency VAA), or a plain
-    serial number: printing characters in Unicode's normal form C without blanks around them, at least one letter or digit. A symbology
-    identifier (ISO/IEC 15424) before any of them is dropped.
+    A GS1 code (element string or Digital Link), a handle, an identifier of the industrial internet (prefix 88, agency
+    VAA), or a plain serial number: printing characters in Unicode's normal form C without blanks around them, at least
+    one letter or digit. A symbology identifier (ISO/IEC 15424) before any of them is dropped.
 
     Raises
     ------
@@ -88,8 +88,8 @@ def parse_code(text: str) -> PartCode:
 def part_path(code: PartCode) -> str:
     """Return the path of a part's record, below the root of the service's interface.
 
-    The framework decodes it once; what arrives is the canonical form. Slashes stay as they are, except where clients or proxies would
-    alter the path.
+    The framework decodes it once; what arrives is the canonical form. Slashes stay as they are, except where clients or
+    proxies would alter the path.
 
     >>> part_path(parse_code("88.118.8/ABC 123"))
     '/parts/88.118.8/ABC%20123'
@@ -139,7 +139,8 @@ def _identify_url(host: str, path: str, query: str, subject: str) -> Identity | 
 def _own(path: str, subject: str) -> Identity | None:
     """Read the path of a part on a service like this one.
 
-    A plain serial number there is not taken: it is somebody else's as likely as not, and would be mixed up with one of the same digits.
+    A plain serial number there is not taken: it is somebody else's as likely as not, and would be mixed up with one of
+    the same digits.
     """
     _, ours, code = path.rpartition(PARTS)
     return _identify(decoded(code, subject), subject) if ours else None

@@ -29,11 +29,13 @@ class ReadCode:
     Parameters
     ----------
     text
-        Its contents as a scanner transmits them: the symbology identifier (ISO/IEC 15424), then the characters, ASCII 29 for each FNC1.
+        Its contents as a scanner transmits them: the symbology identifier (ISO/IEC 15424), then the characters, ASCII
+        29 for each FNC1.
     symbology
         ``QRCode``, ``MicroQRCode``, ``RMQRCode``, ``DataMatrix``, ``DataBar`` or ``Code128``.
     corners
-        Top left, top right, bottom right and bottom left of the symbol as it was printed, however it is turned in the image.
+        Top left, top right, bottom right and bottom left of the symbol as it was printed, however it is turned in the
+        image.
     """
 
     text: str
@@ -44,11 +46,12 @@ class ReadCode:
 def read_codes(frame: Frame) -> tuple[ReadCode, ...]:
     """Read the QR codes and Data Matrices in an image, and the linear symbols that are GS1's (DataBar, GS1-128).
 
-    Other linear symbols are ignored: on parts they are the labels of what was built in. Symbols may be turned by any angle, or light on
-    dark; a module has to be 3 pixels wide, 4 where the image is blurred. A mirrored Data Matrix is not found.
+    Other linear symbols are ignored: on parts they are the labels of what was built in. Symbols may be turned by any
+    angle, or light on dark; a module has to be 3 pixels wide, 4 where the image is blurred. A mirrored Data Matrix is
+    not found.
 
-    Where nothing is found, the image is searched again at twice its size: that finds most of the few Data Matrices which the first
-    search misses among other rectangles.
+    Where nothing is found, the image is searched again at twice its size: that finds most of the few Data Matrices
+    which the first search misses among other rectangles.
     """
     grey = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
     found = _scan(grey)

@@ -21,7 +21,7 @@ from andon.serving.engine.errors import RequestError, TooLargeError
 from andon.serving.engine.models import Model
 from andon.serving.engine.repository import ModelRepository
 from andon.serving.engine.scoring import scoring_of
-from andon.serving.engine.tables import MAX_ROWS, MAX_VALUES, read_csv_table, read_json_table
+from andon.serving.engine.tables import MAX_ROWS, MAX_VALUES, Table, read_csv_table, read_json_table
 
 URL = "/invocations"
 
@@ -71,11 +71,13 @@ def test_measures_that_are_none_are_refused(client: TestClient) -> None:
         ({"flow": {}}, "flow[1]"),
         ({"asset": 5}, "asset[1]"),
         ({"asset": None}, "pump 1, 泵 2"),
+        ({"asset": float("nan")}, "pump 1, 泵 2"),
     ]
     for change, said in cases:
         first, second, *_ = _rows()
-        request = {"dataframe_records": [first, {**second, **change}]}
-        assert said in assert_error(client.post(URL, params={"model": "pumps"}, json=request), 400, "BAD_REQUEST")
+        body = json.dumps({"dataframe_records": [first, {**second, **change}]})
+        response = client.post(f"{URL}?model=pumps", content=body, headers={"Content-Type": "application/json"})
+        assert said in assert_error(response, 400, "BAD_REQUEST")
 
 
 @pytest.mark.usefixtures("pumps")
@@ -184,6 +186,12 @@ def test_more_than_is_taken_is_refused() -> None:
             read(body, ["a"])
         assert raised.value.code == "scoring.rows"
     assert read_csv_table(b"a\n" + b"1\n" * MAX_ROWS, ["a"]).count == MAX_ROWS
+
+
+def test_columns_that_nobody_wants_are_not_read() -> None:
+    wide = b"," * 500_000 + b"\n"
+    assert read_csv_table(wide + wide, ["a", "b"]) == Table({}, 0)
+    assert read_csv_table(b"a" + wide + b"1" + wide, ["a", "b"]) == Table({"a": ["1"]}, 1)
 
 
 def test_records_with_a_name_each_take_no_more_than_the_columns_that_are_wanted() -> None:

@@ -151,7 +151,7 @@ def test_a_frame_may_be_a_view(strides: tuple[int, int]) -> None:
 
 
 def test_colours_are_weighted_as_the_eye_does() -> None:
-    """Pale red and pale blue are told apart by their luminance; with red and blue taken for each other they are alike."""
+    """Red and blue are told apart by their luminance; taken for each other they are alike."""
     drawn = symbol(INDUSTRIAL, BarcodeFormat.QRCode, 6) > 127
     red, blue = (200, 60, 60), (20, 30, 188)
     weights = np.array((0.299, 0.587, 0.114))

@@ -142,6 +142,8 @@ def test_a_dead_channel_holds_up_no_other(desk_of: Callable[..., Desk], box: Out
         eventually(lambda: len(alive.sent) == 5)
     assert box.counts() == {("dead", "waiting"): 5, ("alive", "sent"): 5}, "and the service ends in spite of it"
     free.set()
+    for worker in desk.notifier._workers:
+        worker.thread.join()
 
 
 def test_what_failed_is_sent_again_under_the_same_id_and_in_order(

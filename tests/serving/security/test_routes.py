@@ -26,13 +26,14 @@ def app(bundles: Path, store: Store) -> FastAPI:
 
 
 def served(app: FastAPI) -> Iterator[tuple[str, str]]:
-    """Every method and an address for it."""
+    """Every method and an address for it: those that the OpenAPI document describes, and its own pages."""
+    for path, methods in app.openapi()["paths"].items():
+        yield from ((method.upper(), re.sub(r"{\w+}", "x", path)) for method in methods)
     for route in app.routes:
         if isinstance(route, Mount):
             yield "GET", f"{route.path}/x"
         elif isinstance(route, Route):
-            path = re.sub(r"{\w+(:path)?}", "x", route.path)
-            yield from ((method, path) for method in (route.methods or set()) - {"HEAD"})
+            yield from ((method, route.path) for method in (route.methods or set()) - {"HEAD"})
 
 
 def test_every_route_has_a_row_of_its_own(app: FastAPI) -> None:
