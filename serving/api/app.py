@@ -18,11 +18,13 @@ from andon.models.types.vibration import Machine
 from andon.serving.api.alerts import AlertEndpoints
 from andon.serving.api.bundles import BundleEndpoints
 from andon.serving.api.events import EventEndpoints
+from andon.serving.api.health import HealthEndpoints
 from andon.serving.api.inspections import InspectionEndpoints
 from andon.serving.api.ledger import LedgerEndpoints
 from andon.serving.api.open_inference import OpenInferenceEndpoints
 from andon.serving.api.operations import install_docs, metrics_router
 from andon.serving.api.parts import PartEndpoints
+from andon.serving.api.places import PlaceEndpoints
 from andon.serving.api.problems import Problems
 from andon.serving.api.scoring import ScoringEndpoints
 from andon.serving.api.service import Service, ServiceOptions, Texts
@@ -132,7 +134,9 @@ def _endpoints(service: Service, desk: SignalDesk, security: Security) -> Sequen
         AlertEndpoints(service),
         EventEndpoints(service.broadcast),
         LedgerEndpoints(service),
+        PlaceEndpoints(service),
         BundleEndpoints(service),
+        HealthEndpoints(service),
         OpenInferenceEndpoints(service),
         ScoringEndpoints(service),
         AccountEndpoints(security),

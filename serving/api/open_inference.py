@@ -15,6 +15,7 @@ from andon.serving.api import schemas
 from andon.serving.api.answers import JSON, as_json
 from andon.serving.api.bodies import read_body
 from andon.serving.api.bundles import reason, state
+from andon.serving.api.health import problems_of
 from andon.serving.api.inspections import BINARY
 from andon.serving.api.languages import language_of
 from andon.serving.api.service import Service
@@ -79,7 +80,7 @@ class OpenInferenceEndpoints:
         return [
             _Route("GET", "", self.server, "Server metadata", schemas.SERVER),
             _Route("GET", "/health/live", self.live, "Whether the server runs", schemas.LIVE),
-            _Route("GET", "/health/ready", self.ready, "Whether a model serves", schemas.READY),
+            _Route("GET", "/health/ready", self.ready, "Whether the service takes work", schemas.READY),
             # Before the models by name, which it would be one of.
             _Route("GET", "/models/stats", self.all_statistics, "Statistics of all models", schemas.STATISTICS),
             _Route("POST", "/repository/index", self.index, "Models' states", schemas.INDEX, schemas.INDEX_REQUEST),
@@ -106,8 +107,8 @@ class OpenInferenceEndpoints:
         return as_json({"live": True})
 
     async def ready(self, _request: Request) -> Response:
-        """Answer 503 until a model serves."""
-        is_ready = bool(self._service.repository.models())
+        """Answer 503 while no model serves, the database is away or the disk is full; `/api/v1/health` says which."""
+        is_ready = not any((await problems_of(self._service)).values())
         return as_json({"ready": is_ready}, 200 if is_ready else 503)
 
     async def metadata(self, request: Request) -> Response:

@@ -170,6 +170,9 @@ def test_without_room_nothing_is_taken_and_what_is_kept_stays(
         assert_problem(client.post(URL, content=good), 507, "store.no_room")
         assert client.post("/api/v1/signals", params={"rate_hz": 1000}, content=bytes(400)).status_code == 507
         assert client.get(f"{URL}/{before['id']}").json() == before
+        assert client.get("/v2/health/ready").status_code == 503
+        health = client.get("/api/v1/health").json()
+        assert [health[part]["ok"] for part in ("models", "database", "disk")] == [True, True, False]
 
 
 def test_a_database_that_went_and_came_back(
@@ -187,8 +190,13 @@ def test_a_database_that_went_and_came_back(
             assert int(away.headers["retry-after"]) > 0
             assert client.get(URL).status_code == 503
             assert client.get("/v2/health/live").status_code == 200
+            assert client.get("/v2/health/ready").status_code == 503
+            health = client.get("/api/v1/health").json()
+            assert [health[part]["ok"] for part in ("models", "database", "disk")] == [True, False, True]
         finally:
             postgres.start()
+        assert client.get("/v2/health/ready").status_code == 200
+        assert client.get("/api/v1/health").json()["ready"]
         after = post(client, good)
         assert [each["id"] for each in client.get(URL).json()["items"]] == [after["id"], before["id"]]
     assert verify(entries(database, "box"), Head("box")).head.seq == 2

@@ -23,6 +23,7 @@ from andon.datasets.store.opening import Store
 from andon.models.types.vision import Frame
 from andon.serving.api.app import Surroundings, create_app
 from andon.serving.engine.repository import ModelRepository
+from andon.serving.engine.statistics import Spans
 from andon.serving.tracing import NO_TRACING, Tracing, is_quiet, tracing_of
 
 STAGES = ["queue", "decode", "judge", "encode"]
@@ -160,6 +161,9 @@ def test_a_request_and_its_stages_arrive_below_the_callers_span(
     for first, second in pairwise(stages):
         assert first.start <= first.end == second.start
     assert stages[-1].end <= request.end
+    spans = repository.model("plates").statistics.counts.spans
+    durations = [stage.end - stage.start for stage in stages]
+    assert durations == [spans.queue, spans.decode, spans.inspect, spans.encode]
     judge = stages[2]
     assert judge.attributes["andon.model"] == "plates"
     assert judge.attributes["andon.bundle_digest"] == repository.model("plates").digest
@@ -194,6 +198,18 @@ def test_a_request_that_fails_has_no_stages(traced: Any, receiver: Receiver) -> 
     assert refused.attributes["http.response.status_code"] == 400
     assert unknown.attributes["http.response.status_code"] == 404
     assert {span.name for span in receiver.spans} == {refused.name, unknown.name}
+
+
+def test_work_that_no_request_asked_for_is_not_traced(
+    repository: ModelRepository, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+    tracing = tracing_of(os.environ)
+    tracing.observing(lambda *_: None)(repository.model("plates"), ["OK"], Spans(1, 1, 1, 1))
+    with tracing.stage("store"):
+        pass
+    tracing.close()
+    assert receiver.paths == []
 
 
 def test_probes_and_streams_are_not_traced(traced: Any, receiver: Receiver) -> None:

@@ -10,9 +10,9 @@ from tests.serving.security.conftest import ELSEWHERE, OPTIONS, PASSWORD
 
 from andon.datasets.store.accounts import Accounts, AuditFilter
 from andon.datasets.store.database import open_database, sqlite_address
+from andon.datasets.store.opening import Store
 from andon.datasets.store.upgrade import ensure_current
 from andon.serving.api.app import create_app
-from andon.serving.engine.archive import Store
 from andon.serving.engine.repository import ModelRepository
 from andon.serving.security.tokens import digest_of, parse_key
 

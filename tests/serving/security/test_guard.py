@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 from starlette.testclient import TestClient
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from tests.serving.security.conftest import ELSEWHERE, HERE, OPTIONS, PASSWORD, Build, House
 
 from andon.datasets.store.accounts import AuditEntry
@@ -322,11 +322,21 @@ def test_a_form_may_carry_the_token_in_a_field_and_arrives_whole(house: House) -
 
 
 def test_a_web_socket_is_closed_to_strangers_and_to_other_sites(house: House) -> None:
+    async def greet(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.send_text(socket.scope["state"]["caller"].name)
+
+    house.app.add_api_websocket_route(ALERTS, greet)
     signed_in = house.join()
-    for client, headers in ((house.client(), {}), (signed_in, {"Origin": "http://evil.example"})):
+    with signed_in.websocket_connect(ALERTS, headers={"Origin": "http://127.0.0.1"}) as opened:
+        assert opened.receive_text() == "anna"
+    for client, headers, reason in (
+        (house.client(), {}, "security.unauthenticated"),
+        (signed_in, {"Origin": "http://evil.example"}, "security.cross_site"),
+    ):
         with pytest.raises(WebSocketDisconnect) as closed, client.websocket_connect(ALERTS, headers=headers):
             pass
-        assert closed.value.code == 1008
+        assert (closed.value.code, closed.value.reason) == (1008, reason)
 
 
 # The audit trail

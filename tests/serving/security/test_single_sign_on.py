@@ -366,7 +366,8 @@ def by_hand(header: dict[str, Any], said: dict[str, Any], secret: bytes) -> str:
 FORGERIES: dict[str, Callable[[Crooked, str], str]] = {
     "unknown key": lambda crooked, nonce: sign(new_rsa(), claims_of(crooked.issuer, nonce)),
     "known name, other key": lambda crooked, nonce: sign(
-        RSAKey.import_key({**new_rsa().as_dict(private=True), "kid": crooked.key.kid}), claims_of(crooked.issuer, nonce)
+        RSAKey.import_key({**new_rsa().as_dict(private=True), "kid": crooked.key.kid or ""}),
+        claims_of(crooked.issuer, nonce),
     ),
     "no signature": lambda crooked, nonce: by_hand({"alg": "none"}, claims_of(crooked.issuer, nonce), b""),
     "public key as a shared secret": lambda crooked, nonce: by_hand(

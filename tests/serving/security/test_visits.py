@@ -1,5 +1,7 @@
 """What a request says of where it comes from."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,5 +84,12 @@ def test_a_cookie_is_found_whatever_is_beside_it(header: bytes, value: str) -> N
     [("/a", "", "/a"), ("/x/a", "/x", "/a"), ("/xa", "/x", "/xa"), ("/a", "/x", "/a"), ("/x", "/x", "/x")],
 )
 def test_a_prefix_is_taken_off_as_the_router_does(path: str, root: str, expected: str) -> None:
-    scope = {"type": "http", "method": "GET", "path": path, "root_path": root, "headers": [], "client": None}
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "root_path": root,
+        "headers": [],
+        "client": None,
+    }
     assert visit_of(scope, ()).path == expected
