@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # What the demo keeps stays in the checkout, so that deleting the folder deletes it.
 DEMO_HOME := $(CURDIR)/.andon
 
-.PHONY: install demo test check bench soak format clean
+.PHONY: install demo test check bench soak wheelhouse kserve format clean
 
 install: $(STAMP)
 
@@ -37,6 +37,15 @@ bench: install
 # The long loops at their full counts.
 soak: install
 	ANDON_SOAK=1 $(BIN)/python -m pytest -m soak $(ARGS)
+
+# What an installation without a network needs, in dist/wheelhouse.
+wheelhouse: install
+	$(BIN)/python deploy/wheelhouse.py dist/wheelhouse
+
+# kserve's client in an environment of its own: it wants other versions than Andon.
+kserve:
+	test -x .kserve/bin/python || $(PYTHON) -m venv .kserve
+	.kserve/bin/python -m pip install --quiet --disable-pip-version-check kserve
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Table, func, select, type_coerce
 from sqlalchemy.sql.schema import Column
 
 from andon.datasets.store.accounts import AUDIT_KEPT, Accounts
@@ -264,6 +265,10 @@ def _verdict(verdict: str) -> ColumnElement[bool]:
     return inspections.c.verdict == verdict
 
 
+def _us(moment: Column[Any]) -> ColumnElement[int]:
+    return type_coerce(moment, BigInteger)
+
+
 _DECIDED = select(dispositions.c.id).where(dispositions.c.inspection == inspections.c.id).exists()
 _HAD_ALERT = select(alerts.c.id).where(alerts.c.asset == signals.c.asset).exists()
 _NEEDED = (
@@ -271,7 +276,7 @@ _NEEDED = (
     .where(
         alerts.c.asset == signals.c.asset,
         alerts.c.state != CaseState.RESOLVED.value,
-        signals.c.time >= alerts.c.opened - BEFORE_ALERT // timedelta(microseconds=1),
+        _us(signals.c.time) >= _us(alerts.c.opened) - BEFORE_ALERT // timedelta(microseconds=1),
     )
     .exists()
 )

@@ -113,6 +113,7 @@ inspections = Table(
     Column("document", LargeBinary, nullable=False),
     Index(None, "part", "id"),
     Index(None, "station", "id"),
+    Index(None, "model", "id"),
     Index(None, "verdict", "id"),
     Index(None, "image"),
     Index(None, "origin", "ledger_seq"),

@@ -1,5 +1,6 @@
 """The service put together."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -103,7 +104,7 @@ def create_app(
     """
     metrics = Metrics(repository.models)
     engine = Engine(options.threads, around.tracing.observing(metrics.observe), options.limits)
-    service = Service(repository, engine, Archive(store), Broadcast(), metrics, around.texts, options)
+    service = Service(repository, engine, Archive(store), Broadcast(), metrics, around.texts, around.tracing.stage, options)
     conditions = Conditions(store.database, around.teller)
     security = make_security(store.database, guarded)
     problems = Problems(around.texts)
@@ -153,7 +154,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as running:
-            running.callback(around.tracing.close)
+            running.push_async_callback(asyncio.to_thread, around.tracing.close)
             running.callback(service.archive.close)
             running.callback(service.engine.close)
             for each in around.beside:

@@ -207,9 +207,9 @@ class InspectionEndpoints:
     async def _inspect(self, submission: Submission, key: str | None) -> bytes:
         model = self._service.repository.model_of(ServedInspector, submission.said.model)
         judged = await self._service.engine.run(model, partial(_read, model, submission))
-        kept = await self._service.archive.inspection(
-            submission.image, partial(_record, model, submission, key, judged)
-        )
+        record = partial(_record, model, submission, key, judged)
+        with self._service.stage("store"):
+            kept = await self._service.archive.inspection(submission.image, record)
         self._service.broadcast.publish(VERDICTS, kept.answer)
         return kept.answer
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from andon.models.messages.catalogue import Catalogue
@@ -49,7 +50,10 @@ class ServiceOptions:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Everything an endpoint may call on."""
+    """Everything an endpoint may call on.
+
+    ``stage`` makes a span in the request's trace.
+    """
 
     repository: ModelRepository
     engine: Engine
@@ -57,4 +61,5 @@ class Service:
     broadcast: Broadcast
     metrics: Metrics
     texts: Texts
+    stage: Callable[[str], AbstractContextManager[None]]
     options: ServiceOptions

@@ -102,6 +102,7 @@ def server(bundles: Path, store: Store) -> Iterator[str]:
     address = f"127.0.0.1:{listener.getsockname()[1]}"
     _await_ready(address)
     yield address
+    app.state.leave()
     serving.should_exit = True
     thread.join()
     listener.close()

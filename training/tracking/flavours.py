@@ -10,10 +10,10 @@ from mlflow.types.schema import Array, Map, Object, Property
 
 from andon.models.bundle.health_goldens import measures_of
 from andon.models.bundle.manifest import AnyManifest, HealthManifest, VisionManifest
+from andon.models.health.rows import ASSET
+from andon.models.vision.rows import IMAGE
 
 BUNDLE_ARTIFACT = "bundle"
-ASSET = "asset"
-"""The column that names the machine of a row."""
 
 Column = DataType | Array | Object | Map
 
@@ -66,7 +66,7 @@ def _inspection(manifest: VisionManifest) -> Flavour:
     }
     return Flavour(
         code=_HERE / "pyfunc_model.py",
-        signature=ModelSignature(Schema([ColSpec(DataType.binary, "image")]), _optional(outputs)),
+        signature=ModelSignature(Schema([ColSpec(DataType.binary, IMAGE)]), _optional(outputs)),
         parameters={"input_height": manifest.input.height, "input_width": manifest.input.width},
     )
 

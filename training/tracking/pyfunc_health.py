@@ -1,6 +1,5 @@
 """A health bundle as an MLflow model, from code: this file is logged beside the bundle, and nothing is pickled."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,8 @@ import pandas as pd  # type: ignore[import-untyped]
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from andon.models.bundle.runtime import load_health
-from andon.models.health.operating import Row
-from andon.models.health.state import HealthState
-from andon.models.health.watching import HealthModel, HealthObservation, observe
-from andon.models.types.errors import AssetError
-from andon.training.tracking.flavours import ASSET, BUNDLE_ARTIFACT
+from andon.models.health.rows import ASSET, MachineRow, watch_rows
+from andon.training.tracking.flavours import BUNDLE_ARTIFACT
 
 
 class HealthBundleModel(PythonModel):
@@ -36,42 +32,13 @@ class HealthBundleModel(PythonModel):
         model_input
             A column for each measure, and ``asset``; the latter may be left out where the bundle knows one alone.
         """
-        return watch_rows(self.model, model_input.to_dict("records"))
+        return watch_rows(self.model, [_machine_row(row) for row in model_input.to_dict("records")])
 
 
-def watch_rows(model: HealthModel, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return one document for each row."""
-    states: dict[str, HealthState] = {}
-    documents = []
-    for row in rows:
-        named = row.get(ASSET)
-        asset = named if isinstance(named, str) else _only_asset(model)
-        states[asset], observation = observe(model, states.get(asset, HealthState(asset)), _measures(row))
-        documents.append(_document(observation))
-    return documents
-
-
-def _measures(row: dict[str, Any]) -> Row:
-    return {name: float(value) for name, value in row.items() if name != ASSET and value is not None}
-
-
-def _only_asset(model: HealthModel) -> str:
-    known = sorted({asset for asset, _ in model.baselines})
-    if len(known) != 1:
-        raise AssetError("tracking.asset_needed", ASSET, known=", ".join(known))
-    return known[0]
-
-
-def _document(observation: HealthObservation) -> dict[str, Any]:
-    return {
-        "asset": observation.asset,
-        "state": observation.state,
-        "phase": observation.phase.value,
-        "score": observation.score,
-        "threshold": observation.threshold,
-        "anomalous": observation.anomalous,
-        "contributions": None if observation.contributions is None else dict(observation.contributions),
-    }
+def _machine_row(row: dict[str, Any]) -> MachineRow:
+    asset = row.get(ASSET)
+    measures = {name: float(value) for name, value in row.items() if name != ASSET and value is not None}
+    return MachineRow(asset if isinstance(asset, str) else None, measures)
 
 
 mlflow.models.set_model(HealthBundleModel())

@@ -1,6 +1,5 @@
 """A bundle as an MLflow model, from code: this file is logged beside the bundle, and nothing is pickled."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,8 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from andon.models.bundle.runtime import load_inspector
 from andon.models.messages.catalogue import catalogue
-from andon.models.types.errors import ImageError
-from andon.models.types.vision import Inspector
-from andon.models.vision.decoding import decode_image
-from andon.models.vision.documents import inspection_document
+from andon.models.vision.rows import IMAGE, inspect_rows
 from andon.training.tracking.flavours import BUNDLE_ARTIFACT
-
-COLUMN = "image"
 
 
 class BundleModel(PythonModel):
@@ -36,22 +30,8 @@ class BundleModel(PythonModel):
 
         An image that cannot be decoded has ``{"error": ...}`` in its row; the others are inspected.
         """
-        images = model_input[COLUMN] if isinstance(model_input, pd.DataFrame) else model_input
-        return inspect_rows(self.inspector, list(images))
-
-
-def inspect_rows(inspector: Inspector, images: Sequence[bytes]) -> list[dict[str, Any]]:
-    """Return one document for each encoded image."""
-    return [_inspect_row(inspector, encoded, f"{COLUMN}[{row}]") for row, encoded in enumerate(images)]
-
-
-def _inspect_row(inspector: Inspector, encoded: bytes, subject: str) -> dict[str, Any]:
-    try:
-        document = inspection_document(inspector.inspect(decode_image(encoded, subject)), decode_ms=0)
-    except ImageError as error:
-        return {"error": catalogue("en").error(error)}
-    del document["milliseconds"]
-    return document
+        images = model_input[IMAGE] if isinstance(model_input, pd.DataFrame) else model_input
+        return inspect_rows(self.inspector, list(images), catalogue("en").error)
 
 
 mlflow.models.set_model(BundleModel())

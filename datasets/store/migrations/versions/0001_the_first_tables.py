@@ -281,6 +281,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("inspections", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_inspections_image"), ["image"], unique=False)
+        batch_op.create_index(batch_op.f("ix_inspections_model_id"), ["model", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_inspections_origin_ledger_seq"), ["origin", "ledger_seq"], unique=False)
         batch_op.create_index(batch_op.f("ix_inspections_part_id"), ["part", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_inspections_station_id"), ["station", "id"], unique=False)
