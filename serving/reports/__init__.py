@@ -1,0 +1,1 @@
+"""What happened to a machine, as a document for whoever sells service with it."""

@@ -1,0 +1,93 @@
+"""A report as a page that stands alone, and as PDF."""
+
+from datetime import datetime
+from importlib import import_module
+from importlib.resources import files
+from types import ModuleType
+from typing import Any
+
+from andon.models.messages.catalogue import Catalogue
+from andon.models.types.errors import MissingExtraError
+from andon.models.types.vibration import Machine
+from andon.serving.reports.asset_report import AssetReport
+from andon.serving.reports.sparklines import sparkline
+
+EXTRA = "report"
+SEVERITIES = ("danger", "warning", "watch", "normal", "unknown")
+TEMPLATE = "asset.html"
+
+
+def as_html(report: AssetReport, text: Catalogue) -> str:
+    """Render a report as HTML that loads nothing.
+
+    Raises
+    ------
+    MissingExtraError
+        jinja2 is not installed.
+    """
+    jinja2, markupsafe = _needed("jinja2"), _needed("markupsafe")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    template = environment.from_string((files(__package__) / TEMPLATE).read_text(encoding="utf-8"))
+
+    def translate(key: str, **params: Any) -> str:
+        return text.text(f"report.{key}", **params)
+
+    def drawn(trend: Any) -> Any:
+        return markupsafe.Markup(sparkline(trend.points, report.since, report.until))
+
+    page: str = template.render(
+        report=report,
+        t=translate,
+        word=lambda kind, name: text.text(f"alert.{kind}_{name}"),
+        event=lambda name: text.texts.get(f"report.event_{name}", name),
+        when=_when,
+        number=lambda value: f"{value:.3g}",
+        share=lambda count, total: f"{100 * count / total:.1f} %",
+        draw=drawn,
+        severities=SEVERITIES,
+        known=_known(report.machine, text),
+        language=text.language.replace("_", "-"),
+    )
+    return page
+
+
+def as_pdf(report: AssetReport, text: Catalogue) -> bytes:
+    """Render a report as PDF.
+
+    Raises
+    ------
+    MissingExtraError
+        The extra is not installed, or the system lacks the libraries of Pango.
+    """
+    pdf: bytes = _needed("weasyprint").HTML(string=as_html(report, text), url_fetcher=_fetch_nothing).write_pdf()
+    return pdf
+
+
+def _fetch_nothing(url: str) -> dict[str, Any]:
+    """A report loads nothing: what is in it was written by many."""
+    raise ValueError(url)
+
+
+def _needed(package: str) -> ModuleType:
+    try:
+        return import_module(package)
+    except (ImportError, OSError) as error:  # weasyprint raises OSError where Pango is not there
+        raise MissingExtraError("command.missing_extra", "report", found=package, extra=EXTRA) from error
+
+
+def _known(machine: Machine, text: Catalogue) -> list[tuple[str, str]]:
+    """What is known of a machine, as pairs of a name and a value."""
+    bearings = ", ".join(" ".join(filter(None, (each.designation, each.place))) for each in machine.bearings)
+    of_class = machine.machine_class
+    values: dict[str, object] = {
+        "description": machine.name,
+        "power": f"{machine.power_kw:g} kW" if machine.power_kw else "",
+        "speed": f"{machine.rpm:g} rpm" if machine.rpm else "",
+        "class": ":".join(filter(None, (of_class.standard, of_class.group, of_class.support))) if of_class else "",
+        "bearings": bearings,
+    }
+    return [(text.text(f"report.{key}"), str(value)) for key, value in values.items() if value]
+
+
+def _when(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M}"
