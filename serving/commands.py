@@ -72,14 +72,13 @@ def _add_address(parser: argparse.ArgumentParser, text: Catalogue) -> None:
 
 def _add_limits(parser: argparse.ArgumentParser, text: Catalogue) -> None:
     limits = DEFAULT_LIMITS
-    for word, kind, default in (
-        ("threads", _count, DEFAULTS.threads),
-        ("poll-seconds", _seconds, DEFAULTS.poll_seconds),
-        ("max-waiting", _count, limits.waiting),
-        ("deadline-seconds", positive, limits.deadline_s),
+    for word, kind, default, code in (
+        ("--threads", _count, DEFAULTS.threads, "help.serve_threads"),
+        ("--poll-seconds", _seconds, DEFAULTS.poll_seconds, "help.serve_poll_seconds"),
+        ("--max-waiting", _count, limits.waiting, "help.serve_max_waiting"),
+        ("--deadline-seconds", positive, limits.deadline_s, "help.serve_deadline_seconds"),
     ):
-        shown = text.text(f"help.serve_{word.replace('-', '_')}")
-        parser.add_argument(f"--{word}", type=kind, default=default, metavar="N", help=shown)
+        parser.add_argument(word, type=kind, default=default, metavar="N", help=text.text(code))
 
 
 def _serve(arguments: argparse.Namespace, console: Console) -> int:

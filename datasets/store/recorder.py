@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -104,7 +104,7 @@ class Recorder:
         self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="recorder")
         self._thread = Thread(target=self._work, name="recorder")
-        self._thread.start()
+        self._starting = Lock()
 
     def record(self, inspection: InspectionRecord) -> Future[Kept]:
         """Keep an inspection; the future is done once it survives a power cut.
@@ -114,12 +114,16 @@ class Recorder:
         """
         future: Future[Kept] = Future()
         self._waiting.put((inspection, future))
+        with self._starting:
+            if self._thread.ident is None:
+                self._thread.start()
         return future
 
     def close(self) -> None:
         """Keep what waits, then end."""
         self._waiting.put(None)
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         self._writer.shutdown()
 
     def _work(self) -> None:

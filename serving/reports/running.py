@@ -38,7 +38,7 @@ def hours_of(snapshots: Sequence[Snapshot], since: datetime, until: datetime, lo
     for each in snapshots:
         if each.running is not None:
             said[each.time] = said.get(each.time, False) or each.running
-    ends = [*list(said)[1:], until]
+    ends = [*said, until][1:]
     spans = [
         (ran, min(end, start + longest, until) - start) for (start, ran), end in zip(said.items(), ends, strict=True)
     ]

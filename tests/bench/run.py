@@ -6,6 +6,7 @@ import tempfile
 
 from tests.bench import (
     bench_accuracy,
+    bench_database,
     bench_diagnosis,
     bench_memory,
     bench_monitoring,
@@ -23,6 +24,7 @@ BENCHES = {
     "diagnosis": bench_diagnosis.main,
     "memory": bench_memory.main,
     "monitoring": bench_monitoring.main,
+    "database": bench_database.main,
     "serving": bench_serving.main,
     "stream": bench_stream.main,
     "signal_graph": bench_signal_graph.main,

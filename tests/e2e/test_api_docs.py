@@ -59,7 +59,9 @@ def test_each_route_is_there_once_and_no_other(page: str, routes: Mapping[Route,
 
 @pytest.mark.parametrize("page", PAGES)
 def test_each_parameter_is_named(page: str, routes: Mapping[Route, frozenset[str]]) -> None:
-    written = {Route(method, path): frozenset(re.findall(r"`([^`]+)`", names)) for method, path, _, names, _ in rows(page)}
+    written = {
+        Route(method, path): frozenset(re.findall(r"`([^`]+)`", names)) for method, path, _, names, _ in rows(page)
+    }
     shared = routes.keys() & written.keys()
     wrong = {each: written[each] ^ routes[each] for each in shared if written[each] != routes[each]}
     assert wrong == {}

@@ -1,6 +1,7 @@
 """What a report says of a machine, to whom, and how it looks as HTML and PDF."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
@@ -49,22 +50,28 @@ class As:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         customer = dict(scope.get("headers", [])).get(b"x-customer", b"").decode() or None
-        scope.setdefault("state", {})["caller"] = Caller(Kind.USER, "u", "王 <工>", Role.OPERATOR, customer)
+        scope.setdefault("state", {})["caller"] = Caller("王 <工>", Role.OPERATOR, customer, Kind.USER)
         await self._app(scope, receive, send)
+
+
+def main_drive(name: str) -> Machine:
+    return Machine(name, "Main drive", 75.0, rpm=1480.0)
 
 
 @pytest.fixture
 def client(repository: ModelRepository, kept: Store) -> Iterator[TestClient]:
-    metrics, archive, engine = Metrics(repository.models), Archive(kept), Engine(1)
-    service = Service(repository, engine, archive, Broadcast(), metrics, catalogue, OPTIONS)
+    metrics, archive = Metrics(repository.models), Archive(kept)
+    engine = Engine(1, metrics.observe)
+    service = Service(
+        repository, engine, archive, Broadcast(), metrics, texts=catalogue, stage=nullcontext, options=OPTIONS
+    )
     app = FastAPI()
     desk = SignalDesk(Machine, Conditions(kept.database), AlertPolicy())
-    machines = lambda name: Machine(name, "Main drive", 75.0, rpm=1480.0)  # noqa: E731
     for endpoints in (
         SignalEndpoints(service, desk),
         AlertEndpoints(service),
-        ReportEndpoints(service, machines),
-        AssetEndpoints(service, machines),
+        ReportEndpoints(service, main_drive),
+        AssetEndpoints(service, main_drive),
     ):
         app.include_router(endpoints.router())
     Problems(catalogue).install(app)
@@ -149,8 +156,14 @@ def test_machines_of_another_customer_are_not_there(sick: TestClient, path: str)
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"since": "2026-03-02T00:00:00Z", "until": "2026-03-01T00:00:00Z"}, {"since": "2020-01-01T00:00:00Z"}]
-    + [{"format": "doc"}, {"since": "yesterday"}, {"colour": "red"}, {"until": "0001-01-01T00:00:00Z"}],
+    [
+        {"since": "2026-03-02T00:00:00Z", "until": "2026-03-01T00:00:00Z"},
+        {"since": "2020-01-01T00:00:00Z"},
+        {"format": "doc"},
+        {"since": "yesterday"},
+        {"colour": "red"},
+        {"until": "0001-01-01T00:00:00Z"},
+    ],
 )
 def test_what_cannot_be_reported_is_a_problem(sick: TestClient, wrong: dict[str, str]) -> None:
     assert sick.get(f"{URL}/{NAME}/report", params=wrong).status_code == 400

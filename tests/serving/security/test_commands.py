@@ -147,8 +147,8 @@ def test_who_accepts_an_invitation_of_the_console_is_the_services_administrator(
 ) -> None:
     (said,) = andon("admin", "invite", "--db", store.database.name, "--json").documents
     app = create_app(ModelRepository(bundles), store, guarded=OPTIONS)
-    client = TestClient(app, "http://127.0.0.1", client=(ELSEWHERE, 50000))
-    assert client.get("/api/v1/users").status_code == 401
     body = {"token": said["token"], "name": "anna", "password": PASSWORD}
-    assert client.post("/api/v1/invitations/accept", json=body).status_code == 200
-    assert [user["name"] for user in client.get("/api/v1/users").json()["items"]] == ["anna"]
+    with TestClient(app, "http://127.0.0.1", client=(ELSEWHERE, 50000)) as client:
+        assert client.get("/api/v1/users").status_code == 401
+        assert client.post("/api/v1/invitations/accept", json=body).status_code == 200
+        assert [user["name"] for user in client.get("/api/v1/users").json()["items"]] == ["anna"]

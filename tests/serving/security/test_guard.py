@@ -321,20 +321,30 @@ def test_a_form_may_carry_the_token_in_a_field_and_arrives_whole(house: House) -
     assert client.post(INSPECTIONS, data={"comment": "x" * 200_000, "csrf_token": token}).status_code == 403
 
 
+def test_a_form_in_pieces_arrives_whole(house: House) -> None:
+    client = house.join()
+    token = str(client.headers.pop("X-CSRF-Token"))
+    pieces = [b"comment=", b"x" * 1000, b"&csrf_token=", token.encode(), b"&more=1"]
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = client.post(INSPECTIONS, content=(piece for piece in pieces), headers=headers)
+    assert answer.json()["body"] == b"".join(pieces).decode()
+
+
 def test_a_web_socket_is_closed_to_strangers_and_to_other_sites(house: House) -> None:
     async def greet(socket: WebSocket) -> None:
         await socket.accept()
         await socket.send_text(socket.scope["state"]["caller"].name)
 
     house.app.add_api_websocket_route(ALERTS, greet)
+    address = f"ws://127.0.0.1{ALERTS}"
     signed_in = house.join()
-    with signed_in.websocket_connect(ALERTS, headers={"Origin": "http://127.0.0.1"}) as opened:
+    with signed_in.websocket_connect(address, headers={"Origin": "http://127.0.0.1"}) as opened:
         assert opened.receive_text() == "anna"
     for client, headers, reason in (
         (house.client(), {}, "security.unauthenticated"),
         (signed_in, {"Origin": "http://evil.example"}, "security.cross_site"),
     ):
-        with pytest.raises(WebSocketDisconnect) as closed, client.websocket_connect(ALERTS, headers=headers):
+        with pytest.raises(WebSocketDisconnect) as closed, client.websocket_connect(address, headers=headers):
             pass
         assert (closed.value.code, closed.value.reason) == (1008, reason)
 

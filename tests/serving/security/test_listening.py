@@ -110,8 +110,10 @@ def test_nothing_older_than_tls_1_2_is_spoken(tmp_path: Path) -> None:
     old.load_verify_locations(files.certificate)
     old.set_ciphers("DEFAULT:@SECLEVEL=0")
     old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+    context = tls_context(files)
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     with pytest.raises(ssl.SSLError):
-        handshake(tls_context(files), old)
+        handshake(context, old)
 
 
 def refusal(files: TlsFiles) -> tuple[str, str]:

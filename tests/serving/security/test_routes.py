@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 from starlette.routing import Mount, Route
+from starlette.testclient import TestClient
 from tests.serving.security.conftest import OPTIONS
 from tests.serving.security.test_single_sign_on import options_for
 
@@ -21,8 +22,10 @@ ADMINISTRATORS = re.compile(r"/api/v1/(invitations|users|keys|audit)")
 
 
 @pytest.fixture
-def app(bundles: Path, store: Store) -> FastAPI:
-    return create_app(ModelRepository(bundles), store, guarded=replace(OPTIONS, oidc=options_for("https://id.example")))
+def app(bundles: Path, store: Store) -> Iterator[FastAPI]:
+    made = create_app(ModelRepository(bundles), store, guarded=replace(OPTIONS, oidc=options_for("https://id.example")))
+    with TestClient(made):
+        yield made
 
 
 def served(app: FastAPI) -> Iterator[tuple[str, str]]:
