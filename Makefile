@@ -3,12 +3,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := train,serve,traces,edge,demo,dev
+EXTRAS := train,serve,traces,report,edge,demo,dev
 STAMP := $(VENV)/.installed
 # What the demo keeps stays in the checkout, so that deleting the folder deletes it.
 DEMO_HOME := $(CURDIR)/.andon
 
-.PHONY: install demo test check bench soak wheelhouse kserve format clean
+.PHONY: install demo test check bench soak wheelhouse sbom kserve format clean
 
 install: $(STAMP)
 
@@ -42,10 +42,19 @@ soak: install
 wheelhouse: install
 	$(BIN)/python deploy/wheelhouse.py dist/wheelhouse
 
+# What that installs, with licences, as CycloneDX: dist/sbom.cdx.json.
+sbom: wheelhouse
+	rm -rf dist/.sbom && $(PYTHON) -m venv --without-pip dist/.sbom
+	$(BIN)/python -m pip --python dist/.sbom/bin/python install --quiet --no-index --require-hashes \
+	  --find-links dist/wheelhouse --requirement dist/wheelhouse/requirements.txt
+	$(BIN)/cyclonedx-py environment dist/.sbom/bin/python --pyproject pyproject.toml --output-reproducible --validate \
+	  --output-file dist/sbom.cdx.json
+	rm -rf dist/.sbom
+
 # kserve's client in an environment of its own: it wants other versions than Andon.
 kserve:
 	test -x .kserve/bin/python || $(PYTHON) -m venv .kserve
-	.kserve/bin/python -m pip install --quiet --disable-pip-version-check kserve
+	.kserve/bin/python -m pip install --quiet --disable-pip-version-check kserve==0.21.0
 
 format: install
 	$(BIN)/ruff check --fix .

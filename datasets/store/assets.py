@@ -148,12 +148,11 @@ def _with_what_was_heard(connection: Connection, rows: Sequence[Row[Any]]) -> li
 
 
 def _case(connection: Connection, row: Row[Any], until: datetime) -> dict[str, Any]:
-    events = select(alert_events.c["time", "event", "actor", "comment"]).where(
-        alert_events.c.alert == row.id, alert_events.c.time < until
-    )
-    said = select(feedback.c["time", "is_true", "part_found", "comment", "actor"]).where(
-        feedback.c.alert == row.id, feedback.c.time < until
-    )
+    happened, found = alert_events.c, feedback.c
+    events = select(happened.time, happened.event, happened.actor, happened.comment)
+    events = events.where(happened.alert == row.id, happened.time < until)
+    said = select(found.time, found.is_true, found.part_found, found.comment, found.actor)
+    said = said.where(found.alert == row.id, found.time < until)
     return {
         **{name: getattr(row, name) for name in ("id", "state", "kind", "fault", "severity", "opened")},
         "events": _mappings(connection, events.order_by(alert_events.c.id)),

@@ -2,12 +2,17 @@
 
 import argparse
 import os
+import shutil
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
+from socket import gethostname
 
 from andon.datasets.store.backup import BackupManifest, back_up, restore
 from andon.datasets.store.blobs import BlobStore, open_blobs
 from andon.datasets.store.database import Database, open_database, sqlite_address
 from andon.datasets.store.opening import BLOBS, DATABASE
+from andon.datasets.store.retention import KeepingRules, plan, prune, sweep
 from andon.datasets.store.upgrade import newest, revision, upgrade
 from andon.models.command.console import Console
 from andon.models.command.main import DONE
@@ -16,17 +21,20 @@ from andon.models.messages.catalogue import Catalogue
 
 
 def db(parser: argparse.ArgumentParser, text: Catalogue) -> None:
-    """Define ``andon db upgrade``, ``backup`` and ``restore``."""
+    """Define ``andon db upgrade``, ``backup``, ``prune`` and ``restore``."""
     add = actions(parser, text, "db")
     upgrading = add("upgrade", _upgrade)
     backing_up = add("backup", _back_up)
     backing_up.add_argument("out", type=Path, metavar="OUT.zip", help=text.text("help.db_out"))
     backing_up.add_argument("--without-blobs", action="store_true", help=text.text("help.db_without_blobs"))
+    pruning = add("prune", _prune)
+    pruning.add_argument("--dry-run", action="store_true", help=text.text("help.db_dry_run"))
+    pruning.add_argument("--origin", default=gethostname(), metavar="NAME", help=text.text("help.serve_origin"))
     restoring = add("restore", _restore)
     restoring.add_argument("backup", type=Path, metavar="BACKUP.zip", help=text.text("help.db_file"))
-    for each in (upgrading, backing_up, restoring):
+    for each in (upgrading, backing_up, pruning, restoring):
         add_database(each, text)
-    for each in (backing_up, restoring):
+    for each in (backing_up, pruning, restoring):
         add_blobs(each, text)
 
 
@@ -76,6 +84,28 @@ def _back_up(arguments: argparse.Namespace, console: Console) -> int:
     with console.progress() as progress, database_of(arguments) as database:
         manifest = back_up(database, blobs_of(arguments), arguments.out, with_blobs, progress)
     _report("store.backed_up", arguments.out, manifest, console)
+    return DONE
+
+
+def _prune(arguments: argparse.Namespace, console: Console) -> int:
+    now, rules = datetime.now(UTC), KeepingRules()
+    with database_of(arguments) as database:
+        if arguments.dry_run:
+            planned = plan(database, rules, now)
+            console.emit(planned)
+            console.say("store.planned", subject=database.name, count=sum(planned.values()))
+            return DONE
+        blobs = blobs_of(arguments)
+        pruned = prune(database, blobs, arguments.origin, rules, now, shutil.disk_usage(andon_home(os.environ)).free)
+        orphans = sweep(database, blobs, now)
+    console.emit({**asdict(pruned), "orphans": orphans})
+    console.say(
+        "store.pruned",
+        subject=database.name,
+        images=pruned.images,
+        waveforms=pruned.waveforms,
+        mib=pruned.freed_bytes >> 20,
+    )
     return DONE
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    text,
 )
 
 from andon.datasets.store.columns import Identifier, Moment
@@ -117,6 +118,7 @@ inspections = Table(
     Index(None, "verdict", "id"),
     Index(None, "image"),
     Index(None, "origin", "ledger_seq"),
+    Index("ix_inspections_kept", "verdict", "id", sqlite_where=text("image_kept"), postgresql_where=text("image_kept")),
 )
 tallies = Table(
     "tallies",
@@ -187,6 +189,7 @@ signals = Table(
     Column("document", LargeBinary, nullable=False),
     Index(None, "asset", "time"),
     Index(None, "waveform"),
+    Index("ix_signals_kept", "id", sqlite_where=text("waveform_kept"), postgresql_where=text("waveform_kept")),
 )
 indicators = Table(
     "indicators",

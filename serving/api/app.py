@@ -17,6 +17,7 @@ from andon.models.messages.catalogue import catalogue
 from andon.models.monitoring.watch import Machines
 from andon.models.types.vibration import Machine
 from andon.serving.api.alerts import AlertEndpoints
+from andon.serving.api.assets import AssetEndpoints
 from andon.serving.api.bundles import BundleEndpoints
 from andon.serving.api.events import EventEndpoints
 from andon.serving.api.health import HealthEndpoints
@@ -27,12 +28,14 @@ from andon.serving.api.operations import install_docs, metrics_router
 from andon.serving.api.parts import PartEndpoints
 from andon.serving.api.places import PlaceEndpoints
 from andon.serving.api.problems import Problems
+from andon.serving.api.reports import ReportEndpoints
 from andon.serving.api.scoring import ScoringEndpoints
 from andon.serving.api.service import Service, ServiceOptions, Texts
 from andon.serving.api.signals import ALERTS, SignalEndpoints
 from andon.serving.engine.archive import Archive
 from andon.serving.engine.broadcast import Broadcast
 from andon.serving.engine.engine import Engine
+from andon.serving.engine.housekeeping import housekeeping
 from andon.serving.engine.metrics import Metrics
 from andon.serving.engine.repository import ModelRepository
 from andon.serving.engine.signals import SignalDesk
@@ -104,7 +107,9 @@ def create_app(
     """
     metrics = Metrics(repository.models)
     engine = Engine(options.threads, around.tracing.observing(metrics.observe), options.limits)
-    service = Service(repository, engine, Archive(store), Broadcast(), metrics, around.texts, around.tracing.stage, options)
+    service = Service(
+        repository, engine, Archive(store), Broadcast(), metrics, around.texts, around.tracing.stage, options
+    )
     conditions = Conditions(store.database, around.teller)
     security = make_security(store.database, guarded)
     problems = Problems(around.texts)
@@ -116,7 +121,8 @@ def create_app(
         redoc_url=None,
         telemetry=around.tracing.telemetry,
     )
-    for endpoints in _endpoints(service, SignalDesk(around.machines, conditions, RULES), security):
+    desk = SignalDesk(around.machines, conditions, RULES)
+    for endpoints in _endpoints(service, desk, security, around.machines):
         app.include_router(endpoints.router())
     app.include_router(metrics_router(metrics))
     install_docs(app)
@@ -126,13 +132,16 @@ def create_app(
     return app
 
 
-def _endpoints(service: Service, desk: SignalDesk, security: Security) -> Sequence[Endpoints]:
+def _endpoints(service: Service, desk: SignalDesk, security: Security, machines: Machines) -> Sequence[Endpoints]:
     oidc = security.options.oidc
     return (
         InspectionEndpoints(service),
         PartEndpoints(service),
         SignalEndpoints(service, desk),
         AlertEndpoints(service),
+        # Reports before assets, whose paths take whatever follows.
+        ReportEndpoints(service, machines),
+        AssetEndpoints(service, machines),
         EventEndpoints(service.broadcast),
         LedgerEndpoints(service),
         PlaceEndpoints(service),
@@ -161,6 +170,8 @@ def _lifespan(
                 await running.enter_async_context(each)
             await running.enter_async_context(watching(service.repository, service.options.poll_seconds))
             await running.enter_async_context(listening(conditions, RULES, service.options.silence_seconds, tell))
+            house = housekeeping(service.archive.store, service.options.keeping, service.options.housekeeping_seconds)
+            await running.enter_async_context(house)
             yield
 
     return lifespan

@@ -58,9 +58,9 @@ class ReportEndpoints:
         database, customer = self._service.archive.store.database, customer_of(request)
 
         def make() -> Response:
-            return _FORMATS[asked.format](
-                asset_report(database, self._machines(name), name, since, until, customer), text
-            )
+            report = asset_report(database, self._machines(name), name, since, until, customer)
+            answer: Response = _FORMATS[asked.format](report, text)
+            return answer
 
         return await self._service.archive.call(make)
 

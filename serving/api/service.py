@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from andon.datasets.store.retention import KeepingRules
 from andon.models.messages.catalogue import Catalogue
 from andon.serving.engine.archive import Archive
 from andon.serving.engine.broadcast import Broadcast
@@ -12,6 +13,8 @@ from andon.serving.engine.engine import DEFAULT_LIMITS, Engine, Limits
 from andon.serving.engine.metrics import Metrics
 from andon.serving.engine.repository import ModelRepository
 from andon.serving.security.grades import Grade
+
+KEEPING = KeepingRules()
 
 Texts = Callable[[str], Catalogue]
 """Gives the catalogue of a language."""
@@ -31,6 +34,8 @@ class ServiceOptions:
         The largest body that is taken, before and after decompression.
     remembered_replies
         Replies kept for requests that are sent again under the same ``Idempotency-Key``.
+    keeping, housekeeping_seconds
+        How long images and waveforms are kept, and how often those are let go that no longer are.
     silence_seconds
         How often sensors are looked for from which nothing comes any more.
     grade
@@ -43,6 +48,8 @@ class ServiceOptions:
     poll_seconds: float = 1.0
     max_body_bytes: int = 64 << 20
     remembered_replies: int = 1024
+    keeping: KeepingRules = KEEPING
+    housekeeping_seconds: float = 6 * 3600.0
     silence_seconds: float = 60.0
     grade: Grade = Grade.INTERNAL
     limits: Limits = DEFAULT_LIMITS

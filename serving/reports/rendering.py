@@ -6,6 +6,9 @@ from importlib.resources import files
 from types import ModuleType
 from typing import Any
 
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
 from andon.models.messages.catalogue import Catalogue
 from andon.models.types.errors import MissingExtraError
 from andon.models.types.vibration import Machine
@@ -14,32 +17,25 @@ from andon.serving.reports.sparklines import sparkline
 
 EXTRA = "report"
 SEVERITIES = ("danger", "warning", "watch", "normal", "unknown")
-TEMPLATE = "asset.html"
+TEMPLATE = "service_report.jinja"
 
 
 def as_html(report: AssetReport, text: Catalogue) -> str:
-    """Render a report as HTML that loads nothing.
-
-    Raises
-    ------
-    MissingExtraError
-        jinja2 is not installed.
-    """
-    jinja2, markupsafe = _needed("jinja2"), _needed("markupsafe")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    """Render a report as HTML that loads nothing."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     template = environment.from_string((files(__package__) / TEMPLATE).read_text(encoding="utf-8"))
 
     def translate(key: str, **params: Any) -> str:
         return text.text(f"report.{key}", **params)
 
     def drawn(trend: Any) -> Any:
-        return markupsafe.Markup(sparkline(trend.points, report.since, report.until))
+        return Markup(sparkline(trend.points, report.since, report.until))
 
     page: str = template.render(
         report=report,
         t=translate,
         word=lambda kind, name: text.text(f"alert.{kind}_{name}"),
-        event=lambda name: text.texts.get(f"report.event_{name}", name),
+        event=lambda name: translate(f"event_{name}"),
         when=_when,
         number=lambda value: f"{value:.3g}",
         share=lambda count, total: f"{100 * count / total:.1f} %",
@@ -59,7 +55,7 @@ def as_pdf(report: AssetReport, text: Catalogue) -> bytes:
     MissingExtraError
         The extra is not installed, or the system lacks the libraries of Pango.
     """
-    pdf: bytes = _needed("weasyprint").HTML(string=as_html(report, text), url_fetcher=_fetch_nothing).write_pdf()
+    pdf: bytes = _weasyprint().HTML(string=as_html(report, text), url_fetcher=_fetch_nothing).write_pdf()
     return pdf
 
 
@@ -68,11 +64,11 @@ def _fetch_nothing(url: str) -> dict[str, Any]:
     raise ValueError(url)
 
 
-def _needed(package: str) -> ModuleType:
+def _weasyprint() -> ModuleType:
     try:
-        return import_module(package)
-    except (ImportError, OSError) as error:  # weasyprint raises OSError where Pango is not there
-        raise MissingExtraError("command.missing_extra", "report", found=package, extra=EXTRA) from error
+        return import_module("weasyprint")
+    except (ImportError, OSError) as error:  # OSError where Pango is not there
+        raise MissingExtraError("command.missing_extra", "report", found="weasyprint", extra=EXTRA) from error
 
 
 def _known(machine: Machine, text: Catalogue) -> list[tuple[str, str]]:

@@ -103,6 +103,8 @@ UNAUDITED = frozenset(
 
 SEPARATED = frozenset(
     {
+        "GET /api/v1/assets",
+        "GET /api/v1/assets/**",
         "GET /api/v1/signals",
         "GET /api/v1/signals/{id}",
         "GET /api/v1/signals/{id}/waveform",

@@ -46,11 +46,15 @@ COLUMNS = (
 Row = tuple[object, ...]
 
 DERIVED = (
-    "INSERT INTO parts (code, scheme, serial, first_seen, last_seen)"
-    " SELECT part, 'serial', NULL, min(time), max(time) FROM inspections GROUP BY part",
+    (
+        "INSERT INTO parts (code, scheme, serial, first_seen, last_seen)"
+        " SELECT part, 'serial', NULL, min(time), max(time) FROM inspections GROUP BY part"
+    ),
     "INSERT INTO stations (name) SELECT DISTINCT station FROM inspections",
-    "INSERT INTO tallies (hour, station, model, verdict, count)"
-    " SELECT time - time % 3600000000, station, model, verdict, count(*) FROM inspections GROUP BY 1, 2, 3, 4",
+    (
+        "INSERT INTO tallies (hour, station, model, verdict, count)"
+        " SELECT time - time % 3600000000, station, model, verdict, count(*) FROM inspections GROUP BY 1, 2, 3, 4"
+    ),
 )
 """What the product keeps beside the inspections."""
 
@@ -220,7 +224,7 @@ def _fill_sqlite(database: Database, count: int) -> None:
         connection.connection.dbapi_connection.execute("PRAGMA foreign_keys = OFF")  # type: ignore[union-attr]
         with connection.begin():
             while some := list(islice(rows, BATCH)):
-                connection.exec_driver_sql(statement, some)  # type: ignore[arg-type]
+                connection.exec_driver_sql(statement, some)
             for derived in DERIVED:
                 connection.execute(text(derived))
         connection.connection.dbapi_connection.execute("ANALYZE")  # type: ignore[union-attr]

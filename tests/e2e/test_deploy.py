@@ -1,6 +1,7 @@
 """The units name commands, options and settings that exist."""
 
 import argparse
+import json
 import re
 import shlex
 import shutil
@@ -16,7 +17,8 @@ from andon.models.messages.catalogue import catalogue
 
 pytest.importorskip("uvicorn", reason="the extra serve is not installed")
 
-UNITS = Path(__file__).parents[2] / "deploy/systemd"
+DEPLOY = Path(__file__).parents[2] / "deploy"
+UNITS = DEPLOY / "systemd"
 SERVICES = sorted(UNITS.glob("*.service"))
 
 
@@ -51,3 +53,16 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
     units = sorted(map(str, tmp_path.iterdir()))
     said = subprocess.run(["systemd-analyze", "verify", *units], check=False, capture_output=True, text=True)
     assert (said.returncode, [line for line in said.stderr.splitlines() if "andon" in line]) == (0, [])
+
+
+def test_the_compose_file_starts_commands_and_settings_that_exist() -> None:
+    """Docker itself is not asked: its engine is rarely there where tests run."""
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    dockerfile = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    (command,) = [line.removeprefix("CMD ") for line in dockerfile.splitlines() if line.startswith("CMD ")]
+    program, name, *words = json.loads(command)
+    assert program == "andon"
+    assert parser_of(name).parse_args(words).run
+    settings = {f"ANDON_{action.dest.upper()}" for action in parser_of(name)._actions}
+    assert set(services["andon"]["environment"]) <= settings

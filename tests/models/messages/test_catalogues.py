@@ -60,6 +60,7 @@ def built_codes() -> dict[str, set[str]]:
     - ``demo.{}`` is a column of the demo's table of parts or of records, or one of its two shares.
     - ``evaluate.{}`` is a figure, or a column of the tables of figures.
     - ``tracking.{}`` is an axis, the line or a group of parts in the histogram of scores.
+    - ``report.{}`` and ``alert.{}_{}`` are asked for by the template of the service report.
     - ``inspect.{}`` is the measure of the gate that asks for another picture.
     """
     entries = entry_points(group=GROUP)
@@ -78,6 +79,8 @@ def built_codes() -> dict[str, set[str]]:
         | {f"evaluate.{name}" for name in ("figure", "value", "interval", "type", "n")},
         "tracking.{}": {f"tracking.{name}" for name in ("score", "parts", "threshold")}
         | {f"tracking.{name}" for name in ("calibration_good", "test_good", "test_bad")},
+        "report.{}": {code for code in texts if code.startswith("report.")},
+        "alert.{}_{}": {code for code in texts if code.startswith(("alert.fault_", "alert.severity_", "alert.kind_"))},
         "inspect.{}": {f"inspect.{gate.measure}" for gate in teach_gates([{"exposure": 0.0, "focus": 0.0}])},
     }
 

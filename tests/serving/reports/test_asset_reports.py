@@ -63,7 +63,14 @@ def client(repository: ModelRepository, kept: Store) -> Iterator[TestClient]:
     metrics, archive = Metrics(repository.models), Archive(kept)
     engine = Engine(1, metrics.observe)
     service = Service(
-        repository, engine, archive, Broadcast(), metrics, texts=catalogue, stage=nullcontext, options=OPTIONS
+        repository,
+        engine,
+        archive,
+        Broadcast(),
+        metrics,
+        texts=catalogue,
+        stage=lambda _: nullcontext(),
+        options=OPTIONS,
     )
     app = FastAPI()
     desk = SignalDesk(Machine, Conditions(kept.database), AlertPolicy())

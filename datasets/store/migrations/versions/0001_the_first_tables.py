@@ -281,6 +281,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("inspections", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_inspections_image"), ["image"], unique=False)
+        batch_op.create_index(
+            "ix_inspections_kept",
+            ["verdict", "id"],
+            unique=False,
+            sqlite_where=sa.text("image_kept"),
+            postgresql_where=sa.text("image_kept"),
+        )
         batch_op.create_index(batch_op.f("ix_inspections_model_id"), ["model", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_inspections_origin_ledger_seq"), ["origin", "ledger_seq"], unique=False)
         batch_op.create_index(batch_op.f("ix_inspections_part_id"), ["part", "id"], unique=False)
@@ -333,6 +340,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("signals", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_signals_asset_time"), ["asset", "time"], unique=False)
+        batch_op.create_index(
+            "ix_signals_kept",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("waveform_kept"),
+            postgresql_where=sa.text("waveform_kept"),
+        )
         batch_op.create_index(batch_op.f("ix_signals_waveform"), ["waveform"], unique=False)
 
     op.create_table(
