@@ -67,6 +67,7 @@ def _add_address(parser: argparse.ArgumentParser, text: Catalogue) -> None:
     parser.add_argument(
         "--trusted-proxy", action="append", default=[], metavar="NET", help=text.text("help.serve_trusted_proxy")
     )
+    parser.add_argument("--behind-tls", action="store_true", help=text.text("help.serve_behind_tls"))
     parser.add_argument("--oidc", type=Path, metavar="FILE", help=text.text("help.serve_oidc"))
 
 
@@ -163,7 +164,7 @@ def _options(arguments: argparse.Namespace) -> ServiceOptions:
 def _guarded(arguments: argparse.Namespace, tls: TlsFiles | None) -> SecurityOptions:
     return SecurityOptions(
         is_loopback=is_loopback(arguments.host),
-        has_tls=tls is not None,
+        has_tls=tls is not None or arguments.behind_tls,
         trusted_proxies=read_networks(arguments.trusted_proxy),
         oidc=load_oidc(arguments.oidc, os.environ) if arguments.oidc else None,
     )

@@ -13,11 +13,11 @@ from andon.serving.engine.errors import RequestError
 Asked = TypeVar("Asked", bound=msgspec.Struct)
 
 MAX_TEXT = 256
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 """A name or a code: on one line."""
 Code = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 """A serial or identifier code as it was typed or scanned, separators included; ``parse_code`` says what it may hold."""
-Comment = Annotated[str, msgspec.Meta(max_length=4000, pattern=r"^[^\x00]*$")]
+Comment = Annotated[str, msgspec.Meta(max_length=4000, pattern=r"^[^\x00]*\Z")]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 _BODY_BYTES = 64 << 10

@@ -129,6 +129,7 @@ def test_people_decide_what_holds(keeping: TestClient, bad: bytes) -> None:
         (f"{URL}?colour=red", 400),
         (f"{URL}?limit=1&limit=2", 400),
         (f"{URL}?serial=%00", 400),
+        (f"{URL}?station=S1%0A", 400),
     ],
 )
 def test_what_cannot_be_asked_is_a_problem(keeping: TestClient, path: str, status: int) -> None:
