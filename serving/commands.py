@@ -41,6 +41,8 @@ from andon.serving.sockets import is_loopback, listen_on, url_of
 from andon.serving.tracing import tracing_of
 
 GRACE_S = 10
+KEEP_ALIVE_S = 75
+"""A camera that sends an image a minute keeps its connection."""
 MAX_PORT = 65535
 
 
@@ -96,6 +98,7 @@ def _serve(arguments: argparse.Namespace, console: Console) -> int:
             access_log=False,
             lifespan="on",
             timeout_graceful_shutdown=GRACE_S,
+            timeout_keep_alive=KEEP_ALIVE_S,
             server_header=False,
             ssl_context_factory=(lambda *_: tls_context(tls)) if tls else None,
         )

@@ -119,12 +119,12 @@ class Decision:
             assets.update().where(assets.c.name == self._asset).values(rules=msgspec.json.encode(state))
         )
 
-    def keep_health(self, bundle_digest: str, state: HealthState, time: datetime) -> None:
-        """Keep what a bundle remembers of a sensor."""
+    def keep_health(self, bundle_digest: str, state: HealthState, now: datetime) -> None:
+        """Keep what a bundle remembers of a sensor; what no bundle has used for long is forgotten one day."""
         row = {
             "bundle_digest": bundle_digest,
             "sensor": state.asset,
-            "changed": time,
+            "changed": now,
             "state": msgspec.json.encode(dump_state(state)),
         }
         insert_latest(self._connection, health, {state.asset: row}, "changed", "state")

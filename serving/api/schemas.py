@@ -432,4 +432,7 @@ def path_parameters(path: str) -> list[dict[str, Any]]:
     >>> [each["name"] for each in path_parameters("/models/{model}/versions/{version}")]
     ['model', 'version']
     """
-    return [{"name": name, "in": "path", "required": True, "schema": STRING} for name in re.findall(r"{(\w+)(?::path)?}", path)]
+    return [
+        {"name": name, "in": "path", "required": True, "schema": STRING}
+        for name in re.findall(r"{(\w+)(?::path)?}", path)
+    ]

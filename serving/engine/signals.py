@@ -85,7 +85,7 @@ class SignalDesk:
         found = PhysicsDiagnoser(own).diagnose(signal, machine)
         rows = _rows(signal, judge) if judge and found.sensor.ok else ()
         with self._conditions.deciding(signal.asset) as decision:
-            health = _judge(decision, judge, name, rows, time) if judge and rows else SnapshotHealth()
+            health = _judge(decision, judge, name, rows) if judge and rows else SnapshotHealth()
             policy = judge.manifest.alerts if judge else self._policy
             observations = _observations(_head(signal, time), health, found) if signal.asset else []
             alerts = _decide(decision, policy, observations, signal.sensor)
@@ -98,11 +98,11 @@ class SignalDesk:
         return HealthMemory(model.health, self._conditions.health(model.digest, name))
 
 
-def _judge(decision: Decision, model: ServedHealth, name: str, rows: Sequence[Row], time: datetime) -> SnapshotHealth:
+def _judge(decision: Decision, model: ServedHealth, name: str, rows: Sequence[Row]) -> SnapshotHealth:
     memory = HealthMemory(model.health, decision.health(model.digest, name))
     health = memory.judge(name, rows)
     for state in memory.states:
-        decision.keep_health(model.digest, state, time)
+        decision.keep_health(model.digest, state, datetime.now(UTC))
     return health
 
 

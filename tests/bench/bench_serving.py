@@ -40,14 +40,19 @@ from andon.serving.engine.repository import ModelRepository
 
 WIDTH, HEIGHT, SIGMA, QUALITY = 1280, 1024, 1.3, 85
 ROUNDS, REQUESTS = 60, 5
+MARK = b"0" * 16
+"""Stands behind the end of an image and gives way to a number, so that no image is kept already."""
 
 CLIENT = """
 import http.client, sys
-port, content_type, count = sys.argv[1:]
-body = sys.stdin.buffer.read(int(sys.stdin.buffer.readline()))
+port, content_type, count, place, length = sys.argv[1:]
+body = bytearray(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))
+mark, number = slice(int(place), int(place) + int(length)), 0
 connection = http.client.HTTPConnection("127.0.0.1", int(port))
 for _ in sys.stdin.buffer:
     for _ in range(int(count)):
+        number += 1
+        body[mark] = b"%0*x" % (int(length), number)
         connection.request("POST", "/api/v1/inspections", body, {"Content-Type": content_type})
         response = connection.getresponse()
         assert response.status == 200, response.read()
@@ -61,8 +66,8 @@ def main(words: Sequence[str] = ()) -> None:
     """Print one JSON object a figure."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        write_bundle(read_bundle(Path(words[0])), folder / "m") if words else _train(folder / "m")
-        image = _jpeg()
+        ensure_bundle(folder / "m", Path(words[0]) if words else None)
+        image = jpeg()
         loaded = load_inspector(folder / "m")
         for storing, (archive, bound) in ARCHIVES.items():
             with _serving(folder, archive) as port:
@@ -111,8 +116,10 @@ def _cpu_ms(work: Callable[[], object]) -> float:
 
 @contextmanager
 def _client(port: int, content_type: str, body: bytes) -> Iterator[Callable[[], None]]:
-    words = [sys.executable, "-c", CLIENT, str(port), content_type, str(REQUESTS)]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    words = [str(port), content_type, str(REQUESTS), str(body.rindex(MARK)), str(len(MARK))]
+    with subprocess.Popen(
+        [sys.executable, "-c", CLIENT, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdin and process.stdout
         told, heard = process.stdin, process.stdout
         told.write(b"%d\n%b" % (len(body), body))
@@ -163,15 +170,19 @@ def _serving(folder: Path, archive: type[Archive]) -> Iterator[int]:
         store.database.close()
 
 
-def _jpeg() -> bytes:
+def jpeg() -> bytes:
+    """Make an image of a camera's size, with ``MARK`` behind its end."""
     noise = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     buffer = BytesIO()
     Image.fromarray(cv2.GaussianBlur(noise, (0, 0), SIGMA)).save(buffer, "JPEG", quality=QUALITY)
-    return buffer.getvalue()
+    return buffer.getvalue() + MARK
 
 
-def _train(bundle: Path) -> None:
-    if andon(["train", "vision", "--data", "elpv:mono", "--out", str(bundle)]) != 0:
+def ensure_bundle(bundle: Path, given: Path | None) -> None:
+    """Copy the bundle that is given to ``bundle``, or train one there on the solar cells, which needs the extra ``demo``."""
+    if given:
+        write_bundle(read_bundle(given), bundle)
+    elif andon(["train", "vision", "--data", "elpv:mono", "--out", str(bundle)]) != 0:
         raise SystemExit(1)
 
 

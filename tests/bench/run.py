@@ -8,11 +8,13 @@ from tests.bench import (
     bench_accuracy,
     bench_database,
     bench_diagnosis,
+    bench_load,
     bench_memory,
     bench_monitoring,
     bench_serving,
     bench_signal_graph,
     bench_stream,
+    bench_tensors,
     bench_vibration,
     bench_vision,
 )
@@ -26,6 +28,8 @@ BENCHES = {
     "monitoring": bench_monitoring.main,
     "database": bench_database.main,
     "serving": bench_serving.main,
+    "tensors": bench_tensors.main,
+    "load": bench_load.main,
     "stream": bench_stream.main,
     "signal_graph": bench_signal_graph.main,
 }

@@ -4,7 +4,6 @@ import re
 from importlib.metadata import PackageNotFoundError, distribution
 
 import pytest
-from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -20,8 +19,8 @@ def installed_with(name: str, extras: frozenset[str], seen: set[tuple[str, froze
     found = {name}
     for line in distribution(name).requires or ():
         needed = Requirement(line)
-        environments = [{**default_environment(), "extra": extra} for extra in (extras or {""})]
-        if needed.marker is None or any(needed.marker.evaluate(each) for each in environments):
+        marker, wanted = needed.marker, extras or {""}
+        if marker is None or any(marker.evaluate({"extra": extra}) for extra in wanted):
             found |= installed_with(canonicalize_name(needed.name), frozenset(needed.extras), seen)
     return found
 
@@ -29,8 +28,9 @@ def installed_with(name: str, extras: frozenset[str], seen: set[tuple[str, froze
 def licence_of(name: str) -> str:
     """Whatever a package says of its licence."""
     metadata = distribution(name).metadata
+    said = [each for name in ("License-Expression", "License") for each in metadata.get_all(name) or ()]
     classifiers = [each for each in metadata.get_all("Classifier") or () if each.startswith("License")]
-    return " ".join(filter(None, [metadata.get("License-Expression"), metadata.get("License"), *classifiers]))
+    return " ".join([*said, *classifiers])
 
 
 @pytest.mark.parametrize("extra", ["serve", "traces", "report"])

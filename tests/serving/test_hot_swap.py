@@ -1,18 +1,25 @@
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from tests.serving.test_soak import service
 
 from andon.models.bundle.bundle import VisionBundle
 from andon.models.types.vision import Frame
 from andon.serving.engine.repository import ModelRepository
 from andon.serving.engine.watching import watching
 
-SWAPS = 200 if os.environ.get("ANDON_SOAK") else 6
+IS_FULL = bool(os.environ.get("ANDON_SOAK"))
+SWAPS = 200 if IS_FULL else 6
+WARM_UP = 20 if IS_FULL else 3
+GROWTH_KIB = 10 * 1024
+"""What the process may grow over all swaps after the warm-up."""
 
 
 @pytest.mark.soak
@@ -46,6 +53,59 @@ def test_no_request_fails_while_bundles_are_swapped(
             asker.join()
     assert {status for status, _ in answers} == {200}
     assert {variant(number + 1).digest for number in range(SWAPS)} <= {digest for _, digest in answers}
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux says in /proc how much a process holds")
+def test_a_service_does_not_grow_with_the_swaps(
+    bundles: Path,
+    tmp_path: Path,
+    put_bundle: Callable[[VisionBundle, str], Path],
+    variant: Callable[[int], VisionBundle],
+    draw_plate: Callable[..., Frame],
+    png: Callable[[Frame], bytes],
+    record_property: Callable[[str, object], None],
+) -> None:
+    image, answers, sizes_kib = png(draw_plate(3)), list[tuple[int, str]](), list[int]()
+    options = ("--bundles", str(bundles), "--poll-seconds", "0.05")
+    with service(*options, home=tmp_path / ".home") as (process, url), asking(url, image, answers):
+        for number in range(1, WARM_UP + SWAPS + 1):
+            put_bundle(variant(number), "plates")
+            await_digest(answers, variant(number).digest)
+            sizes_kib.append(resident_kib(process.pid))
+    growth_kib = sizes_kib[-1] - sizes_kib[WARM_UP - 1]
+    record_property("resident_kib", sizes_kib[:: max(1, len(sizes_kib) // 20)])
+    record_property("growth_kib", growth_kib)
+    assert {status for status, _ in answers} == {200}
+    if IS_FULL:
+        assert growth_kib < GROWTH_KIB, sizes_kib
+
+
+@contextmanager
+def asking(url: str, image: bytes, answers: list[tuple[int, str]]) -> Iterator[None]:
+    """Two clients that post an image over and over while the block runs; a request that fails is raised after it."""
+    stop = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(timeout=30) as client:
+            while not stop.is_set():
+                response = client.post(f"{url}/api/v1/inspections", content=image)
+                answers.append((response.status_code, response.json().get("bundle_digest")))
+
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(ask) for _ in range(2)]
+        try:
+            yield
+        finally:
+            stop.set()
+    for each in asked:
+        each.result()
+
+
+def resident_kib(process: int) -> int:
+    """How much of a process lies in memory: VmRSS of proc_pid_status(5)."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
 
 def await_digest(answers: list[tuple[int, str]], digest: str) -> None:

@@ -79,6 +79,8 @@ def test_lists_are_filtered_and_paged(keeping: TestClient, good: bytes, bad: byt
     assert listed(station="S2") == ["A5", "A2"]
     assert listed(serial=" A4 ") == ["A4"]
     assert listed(since=(datetime.now(UTC) + timedelta(hours=1)).isoformat()) == []
+    assert len(listed(since="0001-01-01T00:00:00Z", until="9999-12-31T23:59:59Z")) == 6
+    assert listed(until="0001-01-01T00:00:00Z") == []
     counts = {each["verdict"]: each["count"] for each in keeping.get("/api/v1/yield").json()["items"]}
     assert sum(counts.values()) in (1, 6, 2, 3, 4, 5) and set(counts) <= {"OK", "NG"}
 
