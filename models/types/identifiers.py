@@ -8,7 +8,6 @@ from uuid import UUID
 from andon.models.types.moments import unix_us
 
 _VERSION, _VARIANT = 7, 0b10
-_LAST_MS = 2**48 - 1
 
 
 def uuid7(unix_ns: int, noise: int) -> UUID:
@@ -41,14 +40,13 @@ def new_id() -> str:
 def first_id(time: datetime) -> str:
     """Return the lowest identifier of a millisecond: all that were made earlier sort before it.
 
-    A moment before 1970 or after the year 10889 gives the first or the last identifier that there is.
+    A moment before 1970 gives the first identifier that there is.
 
     >>> from datetime import UTC
     >>> first_id(datetime(2022, 2, 22, 19, 22, 22, tzinfo=UTC))
     '017f22e2-79b0-7000-8000-000000000000'
     """
-    milliseconds = min(max(unix_us(time) // 1000, 0), _LAST_MS)
-    return str(uuid7(milliseconds * 10**6, 0))
+    return str(uuid7(max(unix_us(time) // 1000, 0) * 10**6, 0))
 
 
 def safe_name(name: str) -> str:
