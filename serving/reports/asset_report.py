@@ -9,6 +9,7 @@ from typing import Any
 from andon.datasets.store.assets import Assets, KeptAsset, TrendPoint
 from andon.datasets.store.database import Database
 from andon.datasets.store.ledger import head_of, origins
+from andon.models.alerts.case import AlertEvent
 from andon.models.ledger.chain import Head
 from andon.models.types.vibration import Machine
 from andon.serving.reports.running import Gap, Hours, gaps_of, hours_of
@@ -17,6 +18,10 @@ MAIN = ("velocity_rms_mm_s", "rms_m_s2", "kurtosis")
 """The indicators whose trend a report shows: what ISO 10816 judges, and what a bearing raises first."""
 POINTS = 120
 MOST_GAPS = 10
+
+
+BY_THE_RULES = frozenset(AlertEvent)
+"""What happens to a case without anybody doing it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ class AssetReport:
     @property
     def actions(self) -> list[Mapping[str, Any]]:
         """What people did, in order."""
-        done = [each for case in self.cases for each in case["events"] if each["actor"]]
+        done = [each for case in self.cases for each in case["events"] if each["event"] not in BY_THE_RULES]
         return sorted((each for each in done if each["time"] >= self.since), key=lambda each: each["time"])
 
 

@@ -4,6 +4,7 @@ import gzip
 import json
 import socket
 import struct
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -142,10 +143,8 @@ def test_what_cannot_be_read_is_said_and_nothing_fails(
 
 def test_a_clock_that_goes_back_breaks_no_order(server: str, good: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Records are found in the order of their identifiers, and the ledger goes by its numbers."""
-    from andon.models.types import identifiers
-
-    now = iter_back(identifiers.time.time_ns())
-    monkeypatch.setattr(identifiers.time, "time_ns", lambda: next(now))
+    now = iter_back(time.time_ns())
+    monkeypatch.setattr(time, "time_ns", lambda: next(now))
     answers = [httpx.post(f"http://{server}{URL}", content=good).json() for _ in range(5)]
     listed = [each["id"] for each in httpx.get(f"http://{server}{URL}").json()["items"]]
     assert sorted(listed, reverse=True) == listed

@@ -16,6 +16,7 @@ from tests.motors import ASSETS, START
 from tests.serving.conftest import OPTIONS
 from tests.serving.signal_requests import SICK, STEP, send_series
 
+from andon.datasets.store.alerts import Action, Alerts, Word
 from andon.datasets.store.assets import Assets, Snapshot
 from andon.datasets.store.conditions import Conditions
 from andon.datasets.store.opening import Store
@@ -34,6 +35,7 @@ from andon.serving.engine.engine import Engine
 from andon.serving.engine.metrics import Metrics
 from andon.serving.engine.repository import ModelRepository
 from andon.serving.engine.signals import SignalDesk
+from andon.serving.reports.asset_report import asset_report
 from andon.serving.reports.running import gaps_of, hours_of
 from andon.serving.security.roles import Caller, Kind, Role
 
@@ -113,6 +115,14 @@ def test_a_report_holds_what_happened(sick: TestClient) -> None:
     (case,) = report["cases"]
     assert case["events"][0]["event"] == "raised"
     assert report["gap_count"] == 1
+
+
+def test_what_nobody_put_their_name_to_is_told_too(kept: Store, sick: TestClient) -> None:
+    (alert,) = sick.get("/api/v1/alerts").json()["items"]
+    Alerts(kept.database).decide(alert["id"], Action.ACKNOWLEDGE, Word("", datetime.now(UTC), "on my way"))
+    report = asset_report(kept.database, Machine(ASSETS[0]), ASSETS[0], START, datetime.now(UTC) + STEP, None)
+    assert ("acknowledged", "on my way") in [(each["event"], each["comment"]) for each in report.actions]
+    assert "raised" not in {each["event"] for each in report.actions}
 
 
 def test_what_people_did_is_told(sick: TestClient) -> None:
