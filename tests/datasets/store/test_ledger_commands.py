@@ -146,7 +146,7 @@ def test_a_decision_on_a_part_stands_in_its_life_and_in_the_ledger(
     before = parts.life(parse_code("A3"))
     assert len(before.inspections) == COUNT / 5
     record = inspection(3)
-    _, ledger_hash = parts.dispose(record.id, "NG", "scratch", "seen", "wang", record.time)
+    _, ledger_hash = parts.dispose(record.id, "NG", "scratch", "seen", "night shift", record.time)
     (decision,) = parts.life(parse_code("A3")).dispositions
     assert (decision.inspection, decision.verdict, decision.label) == (record.id, "NG", "scratch")
     said = andon("ledger", "verify", "--db", database_address, "--json")

@@ -52,7 +52,7 @@ class As:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         customer = dict(scope.get("headers", [])).get(b"x-customer", b"").decode() or None
-        scope.setdefault("state", {})["caller"] = Caller("王 <工>", Role.OPERATOR, customer, Kind.USER)
+        scope.setdefault("state", {})["caller"] = Caller("夜班 <甲>", Role.OPERATOR, customer, Kind.USER)
         await self._app(scope, receive, send)
 
 
@@ -131,7 +131,7 @@ def test_what_people_did_is_told(sick: TestClient) -> None:
     assert "&lt;script&gt;1&lt;/script&gt; 已安排检修" in page.text
     assert "<script" not in page.text
     assert "outer race" in page.text
-    assert "王 &lt;工&gt;" in page.text
+    assert "夜班 &lt;甲&gt;" in page.text
 
 
 @pytest.mark.parametrize(("language", "word"), [("en", "Service report"), ("zh-CN", "设备服务报告")])
