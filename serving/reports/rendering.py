@@ -1,9 +1,10 @@
 """A report as a page that stands alone, and as PDF."""
 
+import os
+import subprocess
+import sys
 from datetime import datetime
-from importlib import import_module
 from importlib.resources import files
-from types import ModuleType
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -13,6 +14,7 @@ from andon.models.messages.catalogue import Catalogue
 from andon.models.types.errors import MissingExtraError
 from andon.models.types.vibration import Machine
 from andon.serving.reports.asset_report import AssetReport
+from andon.serving.reports.pdf import MISSING
 from andon.serving.reports.sparklines import sparkline
 
 EXTRA = "report"
@@ -55,20 +57,15 @@ def as_pdf(report: AssetReport, text: Catalogue) -> bytes:
     MissingExtraError
         The extra is not installed, or the system lacks the libraries of Pango.
     """
-    pdf: bytes = _weasyprint().HTML(string=as_html(report, text), url_fetcher=_fetch_nothing).write_pdf()
-    return pdf
-
-
-def _fetch_nothing(url: str) -> dict[str, Any]:
-    """A report loads nothing: what is in it was written by many."""
-    raise ValueError(url)
-
-
-def _weasyprint() -> ModuleType:
-    try:
-        return import_module("weasyprint")
-    except (ImportError, OSError) as error:  # OSError where Pango is not there
-        raise MissingExtraError("command.missing_extra", "report", found="weasyprint", extra=EXTRA) from error
+    command = [sys.executable, "-m", "andon.serving.reports.pdf"]
+    environment = {**os.environ, "PYTHONUTF8": "1"}
+    made = subprocess.run(
+        command, check=False, input=as_html(report, text).encode(), capture_output=True, env=environment
+    )
+    if made.returncode == MISSING:
+        raise MissingExtraError("command.missing_extra", "report", found="weasyprint", extra=EXTRA)
+    made.check_returncode()
+    return made.stdout
 
 
 def _known(machine: Machine, text: Catalogue) -> list[tuple[str, str]]:
