@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from ssl import SSLContext
 
 import uvicorn
+from fastapi import FastAPI
 
 from andon.datasets.assets.known import known_machine
 from andon.datasets.assets.register import FOLDER, AssetRegister
 from andon.datasets.store.accounts import Accounts
-from andon.datasets.store.commands import add_blobs, add_database
+from andon.datasets.store.commands import add_blobs, add_database, add_keeping, rules_of
 from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.models.bundle.bundle import MANIFEST
 from andon.models.command.console import Console
@@ -52,6 +54,7 @@ def serve(parser: argparse.ArgumentParser, text: Catalogue) -> None:
     parser.add_argument("--bundles", type=Path, metavar="DIR", help=text.text("help.serve_bundles"))
     add_database(parser, text)
     add_blobs(parser, text)
+    add_keeping(parser, text)
     parser.add_argument("--origin", default=socket.gethostname(), metavar="NAME", help=text.text("help.serve_origin"))
     parser.add_argument("--reserve-mib", type=natural, default=512, metavar="N", help=text.text("help.serve_reserve"))
     grades = [grade.value for grade in Grade]
@@ -88,24 +91,34 @@ def _serve(arguments: argparse.Namespace, console: Console) -> int:
     home = andon_home(os.environ)
     repository = ModelRepository(_bundle_folder(arguments.bundles, home))
     tls = tls_files(arguments.tls_cert, arguments.tls_key)
-    guarded = _guarded(arguments, tls)
-    with _opened(home, arguments) as store, _listening(arguments, store, guarded, console) as listener:
-        log_as_json(sys.stderr)
-        app = create_app(repository, store, _options(arguments), guarded, _around(arguments, home, store))
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            lifespan="on",
-            timeout_graceful_shutdown=GRACE_S,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            server_header=False,
-            ssl_context_factory=(lambda *_: tls_context(tls)) if tls else None,
-        )
-        server = _Server(config, lambda: _announce(console, listener, repository, tls), app.state.leave)
-        with _stopped_by_signals():
-            asyncio.run(server.serve(sockets=[listener]))
+    context = tls_context(tls) if tls else None
+    options, guarded = _options(arguments), _guarded(arguments, tls)
+    with _opened(home, arguments) as store:
+        around = _around(arguments, home, store)
+        with _listening(arguments, store, guarded, console) as listener:
+            log_as_json(sys.stderr)
+            app = create_app(repository, store, options, guarded, around)
+            announce = partial(_announce, console, listener, repository, tls)
+            _run(_Server(_configured(app, context), announce, app.state.leave), listener)
     return 0
+
+
+def _configured(app: FastAPI, context: SSLContext | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        server_header=False,
+        ssl_context_factory=(lambda *_: context) if context else None,
+    )
+
+
+def _run(server: uvicorn.Server, listener: socket.socket) -> None:
+    with _stopped_by_signals():
+        asyncio.run(server.serve(sockets=[listener]))
 
 
 class _Server(uvicorn.Server):
@@ -160,6 +173,7 @@ def _options(arguments: argparse.Namespace) -> ServiceOptions:
         threads=arguments.threads,
         poll_seconds=arguments.poll_seconds,
         grade=Grade(arguments.grade),
+        keeping=rules_of(arguments),
         limits=limits,
     )
 

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shutil
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +10,10 @@ from socket import gethostname
 from andon.datasets.store.backup import BackupManifest, back_up, restore
 from andon.datasets.store.blobs import BlobStore, open_blobs
 from andon.datasets.store.database import Database, open_database, sqlite_address
+from andon.datasets.store.keeping_file import load_rules
 from andon.datasets.store.opening import BLOBS, DATABASE
 from andon.datasets.store.retention import KeepingRules, plan, prune, sweep
+from andon.datasets.store.room import Room
 from andon.datasets.store.upgrade import newest, revision, upgrade
 from andon.models.command.console import Console
 from andon.models.command.main import DONE
@@ -29,6 +30,7 @@ def db(parser: argparse.ArgumentParser, text: Catalogue) -> None:
     backing_up.add_argument("--without-blobs", action="store_true", help=text.text("help.db_without_blobs"))
     pruning = add("prune", _prune)
     pruning.add_argument("--dry-run", action="store_true", help=text.text("help.db_dry_run"))
+    add_keeping(pruning, text)
     pruning.add_argument("--origin", default=gethostname(), metavar="NAME", help=text.text("help.serve_origin"))
     restoring = add("restore", _restore)
     restoring.add_argument("backup", type=Path, metavar="BACKUP.zip", help=text.text("help.db_file"))
@@ -46,6 +48,16 @@ def add_database(parser: argparse.ArgumentParser, text: Catalogue) -> None:
 def add_blobs(parser: argparse.ArgumentParser, text: Catalogue) -> None:
     """Let ``parser`` take where images and waveforms lie."""
     parser.add_argument("--blobs", metavar="URL", help=text.text("help.db_blobs"))
+
+
+def add_keeping(parser: argparse.ArgumentParser, text: Catalogue) -> None:
+    """Let ``parser`` take rules for how long what is kept."""
+    parser.add_argument("--keeping", type=Path, metavar="FILE.toml", help=text.text("help.db_keeping"))
+
+
+def rules_of(arguments: argparse.Namespace) -> KeepingRules:
+    """Read the rules that are named, or take the usual ones; raises as ``load_rules`` does."""
+    return load_rules(arguments.keeping) if arguments.keeping else KeepingRules()
 
 
 def database_of(arguments: argparse.Namespace) -> Database:
@@ -88,15 +100,15 @@ def _back_up(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _prune(arguments: argparse.Namespace, console: Console) -> int:
-    now, rules = datetime.now(UTC), KeepingRules()
+    now, rules = datetime.now(UTC), rules_of(arguments)
     with database_of(arguments) as database:
         if arguments.dry_run:
             planned = plan(database, rules, now)
             console.emit(planned)
             console.say("store.planned", subject=database.name, count=sum(planned.values()))
             return DONE
-        blobs = blobs_of(arguments)
-        pruned = prune(database, blobs, arguments.origin, rules, now, shutil.disk_usage(andon_home(os.environ)).free)
+        blobs, room = blobs_of(arguments), Room(andon_home(os.environ), 0)
+        pruned = prune(database, blobs, arguments.origin, rules, now, room.free_bytes())
         orphans = sweep(database, blobs, now)
     console.emit({**asdict(pruned), "orphans": orphans})
     console.say(

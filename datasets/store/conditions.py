@@ -73,8 +73,8 @@ class Teller(Protocol):
     def add(self, connection: Connection, alerts: Sequence[Alert], now: datetime) -> None:
         """Note what is to be told, in the transaction that keeps the alerts: they are told if and only if they are kept."""
 
-    def wake(self) -> None:
-        """Tell what was noted; called once that transaction is committed."""
+    def kept(self, alerts: Sequence[Alert]) -> None:
+        """Tell them; called once that transaction is committed, where it kept any."""
 
 
 class Untold:
@@ -83,20 +83,24 @@ class Untold:
     def add(self, connection: Connection, alerts: Sequence[Alert], now: datetime) -> None:
         """Note nothing."""
 
-    def wake(self) -> None:
-        """Do nothing."""
+    def kept(self, alerts: Sequence[Alert]) -> None:
+        """Tell nothing."""
 
 
 UNTOLD = Untold()
 
 
 class Decision:
-    """An open transaction on one machine: what is remembered of it, and what is to be kept."""
+    """An open transaction on one machine: what is remembered of it, and what is to be kept.
+
+    ``alerts`` are those that were kept in it so far.
+    """
 
     def __init__(self, connection: Connection, asset: str, teller: Teller) -> None:
         self._connection = connection
         self._asset = asset
         self._teller = teller
+        self.alerts: list[Alert] = []
 
     def rules(self) -> AssetState:
         """What the alert rules remember of the machine, locked until the transaction ends."""
@@ -152,11 +156,13 @@ class Decision:
             self._connection.execute(indicators.insert(), rows)
 
     def keep_alerts(self, given: Sequence[Alert], now: datetime) -> None:
-        """Keep alerts that the rules gave."""
+        """Keep alerts that the rules gave; people are told of them once the transaction is committed."""
         for alert in given:
-            self.keep_case(alert.case, alert_document(alert), now)
-            self.note(alert.case.id, alert.event.value, alert.time, document=alert_document(alert))
+            document = alert_document(alert)
+            self.keep_case(alert.case, document, now)
+            self.note(alert.case.id, alert.event.value, alert.time, document=document)
         self._teller.add(self._connection, given, now)
+        self.alerts += given
 
     def keep_case(self, case: Case, document: Mapping[str, Any], now: datetime) -> None:
         """Keep a case as it stands, with the document that shows it."""
@@ -214,24 +220,27 @@ class Conditions:
         """Decide on a machine, alone: others that would decide on it wait."""
         with self._database.writing() as connection:
             insert_missing(connection, assets, {asset: {"name": asset}} if asset else {})
-            yield Decision(connection, asset, self._teller)
-        self._teller.wake()
+            decision = Decision(connection, asset, self._teller)
+            yield decision
+        if decision.alerts:
+            self._teller.kept(decision.alerts)
 
-    def rhythms(self, unheard_since: datetime) -> dict[str, timedelta]:
-        """Say how long machines may be quiet, by name, for those with a sensor that nothing came from since a moment.
+    def rhythms(self, unheard_since: datetime) -> dict[str, dict[str, timedelta]]:
+        """Say how long the gaps between signals of sensors are, by machine and sensor.
 
         Returns
         -------
-        The longest of the last gaps between signals of any sensor of the machine. Sensors with fewer signals have no rhythm
-        yet, and machines without any sensor that has one are left out.
+        Of the sensors from which nothing came since a moment the longest of their last gaps. Those with fewer signals have no
+        rhythm yet, and are not in it.
         """
-        columns = sensors.c
-        quiet = select(columns.asset).where(columns.last_seen < unheard_since).distinct()
+        quiet = select(sensors.c.asset, sensors.c.name).where(sensors.c.last_seen < unheard_since)
+        found: dict[str, dict[str, timedelta]] = {}
         with self._database.reading() as connection:
-            pairs = connection.execute(select(columns.asset, columns.name).where(columns.asset.in_(quiet))).all()
-            gaps = [(asset, _recent_gaps(connection, asset, name)) for asset, name in pairs]
-        known = [(asset, max(each)) for asset, each in gaps if len(each) == RHYTHM_GAPS]
-        return {asset: max(gap for other, gap in known if other == asset) for asset, _ in known}
+            for asset, sensor in connection.execute(quiet).all():
+                gaps = _recent_gaps(connection, asset, sensor)
+                if len(gaps) == RHYTHM_GAPS:
+                    found.setdefault(asset, {})[sensor] = max(gaps)
+        return found
 
     def health(self, bundle_digest: str, sensor: str) -> tuple[HealthState, ...]:
         """What a bundle remembers of a sensor, as it stands now."""

@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import Row, Select, func, select, tuple_
 
 from andon.datasets.store.database import Database
 from andon.datasets.store.paging import Page, paged
 from andon.datasets.store.schema import inspections, tallies
-from andon.models.types.errors import NotFoundError
+from andon.models.types.errors import ConflictError, NotFoundError
 from andon.models.types.identifiers import first_id
+
+_FIRST_ID, _LAST_ID = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,18 @@ class Kept:
         """The document with ``ledger_hash`` as its last member."""
         return b'%b,"ledger_hash":"%b"}' % (self.document[:-1], self.ledger_hash.encode())
 
+    def answering(self, request_key: str, request_digest: bytes | None) -> "Kept":
+        """The same, for a request that was sent again.
+
+        Raises
+        ------
+        ConflictError
+            The key stands for another request.
+        """
+        if self.request_digest != request_digest:
+            raise ConflictError("serving.key_reused", "Idempotency-Key", found=request_key)
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class InspectionFilter:
@@ -44,19 +58,27 @@ class InspectionFilter:
     since: datetime | None = None
     until: datetime | None = None
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """What rows must meet. Identifiers lead with the time, so that a time is a place in their order."""
+    def select(self, before: str | None) -> Select[Any]:
+        """Select what is asked for. Identifiers lead with the time, so that a time is a place in their order.
+
+        Parameters
+        ----------
+        before
+            What is selected has lower identifiers than this; None for all.
+        """
         columns = inspections.c
-        named = {
-            columns.part: self.part,
-            columns.station: self.station,
-            columns.model: self.model,
-            columns.verdict: self.verdict,
-        }
+        named = {columns.part: self.part, columns.station: self.station, columns.verdict: self.verdict}
         equal = [column == value for column, value in named.items() if value is not None]
-        since = [columns.id >= first_id(self.since)] if self.since else []
-        until = [columns.id < first_id(self.until)] if self.until else []
-        return [*equal, *since, *until]
+        since = first_id(self.since) if self.since else _FIRST_ID
+        until = min(before or _LAST_ID, first_id(self.until) if self.until else _LAST_ID)
+        found = select(inspections).where(*equal, columns.id >= since, columns.id < until)
+        if self.model is None:
+            return found
+        if self.part or self.station:
+            return found.where(columns.model == self.model)
+        # In the order of the model's own index: PostgreSQL would rather walk all inspections, however long ago it served.
+        place = tuple_(columns.model, columns.id)
+        return found.where(place.between((self.model, since), (self.model, until))).order_by(columns.model.desc())
 
 
 class KeptInspections:
@@ -73,9 +95,8 @@ class KeptInspections:
         before
             Where the page before ended; None for the first.
         """
-        found = select(inspections).where(*wanted.conditions())
         with self._database.reading() as connection:
-            return paged(connection, found, inspections.c.id, before, limit, kept_of)
+            return paged(connection, wanted.select(before), inspections.c.id, before, limit, kept_of)
 
     def get(self, inspection: str) -> Kept:
         """Find one by its identifier.
@@ -85,15 +106,18 @@ class KeptInspections:
         NotFoundError
             There is none.
         """
-        found = self._first(select(inspections).where(inspections.c.id == inspection))
-        if found is None:
-            raise NotFoundError("store.no_inspection", inspection)
-        return kept_of(found)
+        return kept_of(self._row(inspection))
 
-    def sent_under(self, request_key: str) -> Kept | None:
-        """Find what was answered to a request that may be sent again."""
+    def sent_under(self, request_key: str, request_digest: bytes) -> Kept | None:
+        """Find what was answered to a request that may be sent again.
+
+        Raises
+        ------
+        ConflictError
+            The key stands for another request.
+        """
         found = self._first(select(inspections).where(inspections.c.request_key == request_key))
-        return None if found is None else kept_of(found)
+        return None if found is None else kept_of(found).answering(request_key, request_digest)
 
     def image_of(self, inspection: str) -> str:
         """Say under which digest the image of an inspection is kept.
@@ -103,9 +127,7 @@ class KeptInspections:
         NotFoundError
             There is no such inspection, or its image was removed as the rules for keeping say.
         """
-        found = self._first(select(inspections).where(inspections.c.id == inspection))
-        if found is None:
-            raise NotFoundError("store.no_inspection", inspection)
+        found = self._row(inspection)
         if not found.image_kept:
             raise NotFoundError("store.image_removed", inspection, digest=found.image)
         return str(found.image)
@@ -123,6 +145,12 @@ class KeptInspections:
         )
         with self._database.reading() as connection:
             return [{**each._mapping, "count": int(each._mapping["count"])} for each in connection.execute(found)]
+
+    def _row(self, inspection: str) -> Row[Any]:
+        found = self._first(select(inspections).where(inspections.c.id == inspection))
+        if found is None:
+            raise NotFoundError("store.no_inspection", inspection)
+        return found
 
     def _first(self, statement: Select[Any]) -> Row[Any] | None:
         with self._database.reading() as connection:

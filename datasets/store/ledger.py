@@ -14,6 +14,8 @@ from andon.datasets.store.upserts import insert_latest
 from andon.models.ledger.chain import Break, Entry, Head
 from andon.models.ledger.checkpoints import Checkpoint
 
+INSPECTION = "inspection"
+"""The kind of the entries that say what was found in a part."""
 _BATCH = 2000
 
 
@@ -61,20 +63,29 @@ def entries(database: Database, origin: str, first: int = 1) -> Iterator[Entry]:
 
 
 def find_changed_document(database: Database, origin: str) -> Break | None:
-    """Compare what is shown of inspections with what the ledger says of them, and find the first that differs.
+    """Compare what is shown of inspections with what the ledger says of them, and find the first that differs or is gone.
 
     The chain must hold: it says what is true.
     """
     first = 1
     while rows := _shown(database, origin, first):
         for each in rows:
-            said = msgspec.json.decode(each.body)["record"]
-            shown = (sha256(each.document).hexdigest(), each.verdict, each.image, each.part, each.ledger_hash)
-            kept = (said["document"], said["verdict"], said["image"], said["part"], each.hash)
-            if shown != kept:
-                return Break(origin, each.seq, "ledger.document", f"{each.id} {shown[0]}", kept[0])
+            if changed := _changed(origin, each):
+                return changed
         first = rows[-1].seq + 1
     return None
+
+
+def _changed(origin: str, row: Row[Any]) -> Break | None:
+    said = msgspec.json.decode(row.body)
+    if said["kind"] != INSPECTION:
+        return None
+    record = said["record"]
+    if row.id is None:
+        return Break(origin, row.seq, "ledger.document", "-", record["inspection"])
+    shown = (sha256(row.document).hexdigest(), row.id, row.verdict, row.image, row.part, row.ledger_hash)
+    kept = (*(record[name] for name in ("document", "inspection", "verdict", "image", "part")), row.hash)
+    return None if shown == kept else Break(origin, row.seq, "ledger.document", f"{row.id} {shown[0]}", kept[0])
 
 
 def numbers_of(database: Database, origin: str, part: str) -> list[int]:
@@ -100,10 +111,11 @@ def kept_checkpoints(database: Database, origin: str) -> list[bytes]:
 
 def _shown(database: Database, origin: str, first: int) -> list[Row[Any]]:
     columns = inspections.c
+    this_entry = (ledger.c.origin == columns.origin) & (ledger.c.seq == columns.ledger_seq)
     found = (
         select(ledger.c.seq, ledger.c.hash, ledger.c.body, columns.id, columns.document, columns.verdict)
         .add_columns(columns.image, columns.part, columns.ledger_hash)
-        .join(ledger, (ledger.c.origin == columns.origin) & (ledger.c.seq == columns.ledger_seq))
+        .select_from(ledger.outerjoin(inspections, this_entry))
         .where(ledger.c.origin == origin, ledger.c.seq >= first)
         .order_by(ledger.c.seq)
         .limit(_BATCH)

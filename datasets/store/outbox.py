@@ -116,6 +116,14 @@ def unacknowledged(connection: Connection) -> list[OpenCase]:
     ]
 
 
+def forget_settled(database: Database, before: datetime) -> int:
+    """Drop what was settled before then, unless its alert is still open: escalations of it are told once. Returns how many."""
+    unresolved = select(alerts.c.id).where(alerts.c.state != CaseState.RESOLVED.value)
+    old = and_(outbox.c.state != WAITING, outbox.c.settled < before, outbox.c.alert.not_in(unresolved))
+    with database.writing() as connection:
+        return connection.execute(outbox.delete().where(old)).rowcount
+
+
 class Outbox:
     """Takes out what is due. Safe to use from several threads and processes at once.
 
@@ -173,13 +181,6 @@ class Outbox:
         values = {"state": GIVEN_UP, "settled": now, "failure": "no such channel"}
         with self._database.writing() as connection:
             return connection.execute(outbox.update().where(lost).values(values)).rowcount
-
-    def forget(self, before: datetime) -> int:
-        """Drop what was settled before then, unless its alert is still open: escalations of it are told once. Returns how many."""
-        unresolved = select(alerts.c.id).where(alerts.c.state != CaseState.RESOLVED.value)
-        old = and_(outbox.c.state != WAITING, outbox.c.settled < before, outbox.c.alert.not_in(unresolved))
-        with self._database.writing() as connection:
-            return connection.execute(outbox.delete().where(old)).rowcount
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Count what is kept, by channel and state."""

@@ -9,16 +9,17 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
-from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from andon.datasets.store.database import Database
 from andon.datasets.store.inspections import Kept
-from andon.datasets.store.ledger import lock_head, row
+from andon.datasets.store.ledger import INSPECTION, lock_head, row
 from andon.datasets.store.schema import bundles, inspections, ledger, parts, stations, tallies
 from andon.datasets.store.upserts import add_up, insert_latest, insert_missing
 from andon.models.codes.parsing import PartCode
@@ -26,7 +27,6 @@ from andon.models.ledger.chain import Entry, Head, append
 from andon.models.types.errors import AndonError, ConflictError, DataError, ResourceError
 
 MOST_AT_ONCE = 256
-INSPECTION = "inspection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,8 @@ class InspectionRecord:
         }
 
 
-_Waiting = tuple[InspectionRecord, Future[Kept]]
+_Answer = Kept | AndonError
+_Batch = list[tuple[InspectionRecord, Future[Kept]]]
 
 
 class Recorder:
@@ -101,10 +102,9 @@ class Recorder:
     def __init__(self, database: Database, origin: str) -> None:
         self._database = database
         self._origin = origin
-        self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="recorder")
-        self._thread = Thread(target=self._work, name="recorder")
-        self._starting = Lock()
+        self._joining = Lock()
+        self._open: _Batch | None = None
 
     def record(self, inspection: InspectionRecord) -> Future[Kept]:
         """Keep an inspection; the future is done once it survives a power cut.
@@ -113,61 +113,47 @@ class Recorder:
         ``ResourceError`` where the database cannot be reached.
         """
         future: Future[Kept] = Future()
-        self._waiting.put((inspection, future))
-        with self._starting:
-            if self._thread.ident is None:
-                self._thread.start()
+        with self._joining:
+            batch = self._open if self._open is not None else self._begin()
+            batch.append((inspection, future))
+            if len(batch) == MOST_AT_ONCE:
+                self._open = None
         return future
 
     def close(self) -> None:
         """Keep what waits, then end."""
-        self._waiting.put(None)
-        if self._thread.ident is not None:
-            self._thread.join()
         self._writer.shutdown()
 
-    def _work(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            batch, ended = self._batch(first)
-            self._settle(batch)
-            if ended:
-                return
+    def _begin(self) -> _Batch:
+        """Open a batch, which others join until the writer gets to it."""
+        batch: _Batch = []
+        self._open = batch
+        self._writer.submit(self._write, batch).add_done_callback(partial(_settle, batch))
+        return batch
 
-    def _batch(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
-        """Take what waits; also say whether the end was asked for."""
-        batch = [first]
-        while len(batch) < MOST_AT_ONCE:
-            try:
-                following = self._waiting.get_nowait()
-            except Empty:
-                break
-            if following is None:
-                return batch, True
-            batch.append(following)
-        return batch, False
+    def _write(self, batch: _Batch) -> list[_Answer]:
+        with self._joining:
+            if self._open is batch:
+                self._open = None
+        records = [record for record, _ in batch]
+        try:
+            return self._kept(records)
+        except ResourceError:
+            raise
+        except (AndonError, SQLAlchemyError, TypeError, ValueError):
+            # One that the database refuses must not take the others with it.
+            return [self._kept_alone(record) for record in records]
 
-    def _settle(self, batch: Sequence[_Waiting]) -> None:
-        """Keep a batch, and tell whoever waits. Whatever goes wrong is carried to them: this thread goes on for the others."""
-        attempt = self._writer.submit(self._write, [record for record, _ in batch])
-        match attempt.exception():
-            case None:
-                for (_, future), answer in zip(batch, attempt.result(), strict=True):
-                    _answer(future, answer)
-            case AndonError() as error:
-                self._fail(batch, error)
-            case error:
-                self._fail(batch, DataError("store.refused", batch[0][0].id, reason=str(error).partition("\n")[0]))
+    def _kept_alone(self, record: InspectionRecord) -> _Answer:
+        try:
+            return self._kept([record])[0]
+        except AndonError as error:
+            return error
+        except (SQLAlchemyError, TypeError, ValueError) as error:
+            return DataError("store.refused", record.id, reason=str(error).partition("\n")[0])
 
-    def _fail(self, batch: Sequence[_Waiting], error: AndonError) -> None:
-        """Tell whoever waits; but one that the database refuses must not take the others with it."""
-        if len(batch) == 1 or isinstance(error, ResourceError):
-            for _, future in batch:
-                future.set_exception(error)
-            return
-        for each in batch:
-            self._settle([each])
-
-    def _write(self, records: Sequence[InspectionRecord]) -> list[Kept | ConflictError]:
+    def _kept(self, records: Sequence[InspectionRecord]) -> list[_Answer]:
+        """Keep records in one transaction: all that are not kept already, or none."""
         with self._database.writing() as connection:
             head = lock_head(connection, self._origin)
             before = _kept_before(connection, records)
@@ -180,11 +166,15 @@ class Recorder:
         return [own.get(record.id) or _same(record, by_key[record.request_key or ""]) for record in records]
 
 
-def _answer(future: Future[Kept], answer: Kept | ConflictError) -> None:
-    if isinstance(answer, ConflictError):
-        future.set_exception(answer)
-    else:
-        future.set_result(answer)
+def _settle(batch: _Batch, attempt: Future[list[_Answer]]) -> None:
+    """Tell whoever waits, whatever became of it: nobody may wait for ever."""
+    error = attempt.exception()
+    answers = [error] * len(batch) if error else attempt.result()
+    for (_, future), answer in zip(batch, answers, strict=True):
+        if isinstance(answer, BaseException):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
 
 
 def _kept_before(connection: Connection, records: Sequence[InspectionRecord]) -> dict[str, Kept]:
@@ -199,10 +189,11 @@ def _kept_before(connection: Connection, records: Sequence[InspectionRecord]) ->
     }
 
 
-def _same(record: InspectionRecord, kept: Kept) -> Kept | ConflictError:
-    if kept.request_digest == record.request_digest:
-        return kept
-    return ConflictError("serving.key_reused", "Idempotency-Key", found=record.request_key or "")
+def _same(record: InspectionRecord, kept: Kept) -> _Answer:
+    try:
+        return kept.answering(record.request_key or "", record.request_digest)
+    except ConflictError as error:
+        return error
 
 
 def _first_of_each_key(records: Sequence[InspectionRecord]) -> Iterator[InspectionRecord]:

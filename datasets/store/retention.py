@@ -17,7 +17,7 @@ from andon.datasets.store.accounts import AUDIT_KEPT, Accounts
 from andon.datasets.store.blobs import BlobStore
 from andon.datasets.store.database import Database
 from andon.datasets.store.ledger import lock_head, row
-from andon.datasets.store.outbox import Outbox
+from andon.datasets.store.outbox import forget_settled
 from andon.datasets.store.schema import alerts, dispositions, health, inspections, ledger, signals
 from andon.models.alerts.case import CaseState
 from andon.models.ledger.chain import append
@@ -30,7 +30,6 @@ BEFORE_ALERT = timedelta(days=30)
 """How long before an open case its machine's waveforms are needed: a bearing's damage shows weeks before an alert does."""
 ORPHAN_AGE = timedelta(days=1)
 """A file that nothing names may belong to a request that runs; none runs for a day."""
-_UNUSED = timedelta(0)
 _SWEPT = 500
 """Files that are looked up at once."""
 
@@ -348,7 +347,7 @@ def _end_rows(database: Database, rules: KeepingRules, now: datetime) -> dict[st
         "health": _forget_health(database, _days_before(now, rules.health_days)),
         "sessions": accounts.prune_sessions(now),
         "audit": accounts.prune_audit(_days_before(now, rules.audit_days), now),
-        "outbox": Outbox(database, _UNUSED).forget(_days_before(now, rules.told_days)),
+        "outbox": forget_settled(database, _days_before(now, rules.told_days)),
     }
 
 

@@ -1,14 +1,13 @@
 """Find signals, and how what was measured in them went on over time."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, select
 
 from andon.datasets.store.database import Database
 from andon.datasets.store.paging import Page, paged
-from andon.datasets.store.schema import assets, indicators, signals
+from andon.datasets.store.schema import assets, signals
 from andon.models.types.errors import ConflictError, NotFoundError
 
 
@@ -74,14 +73,3 @@ class KeptSignals:
         if kept.request_digest != request_digest:
             raise ConflictError("serving.key_reused", "Idempotency-Key", found=request_key)
         return bytes(kept.document)
-
-    def trend(
-        self, asset: str, sensor: str, name: str, since: datetime, until: datetime
-    ) -> list[tuple[datetime, float]]:
-        """How an indicator of a sensor went on, the earliest first."""
-        columns = indicators.c
-        mine = (columns.asset == asset) & (columns.sensor == sensor) & (columns.name == name)
-        span = (columns.time >= since) & (columns.time < until)
-        found = select(columns.time, columns.value).where(mine & span).order_by(columns.time)
-        with self._database.reading() as connection:
-            return [(row.time, row.value) for row in connection.execute(found)]

@@ -6,7 +6,7 @@ until acknowledged, cleared with a deadband and a delay.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -61,7 +61,13 @@ def decide(policy: AlertPolicy, state: AssetState, observation: Observation, new
     return _remind(policy, state, observation.time, observation)
 
 
-def decide_silence(policy: AlertPolicy, state: AssetState, now: datetime, new_id: NewId) -> Step:
+def decide_silence(
+    policy: AlertPolicy,
+    state: AssetState,
+    now: datetime,
+    new_id: NewId,
+    patience: Mapping[str, timedelta] | None = None,
+) -> Step:
     """Look for sensors that no snapshot has come from for too long, and for reminders that are due.
 
     Sensors that are silent together are one alert. Further ones join it without another.
@@ -70,12 +76,15 @@ def decide_silence(policy: AlertPolicy, state: AssetState, now: datetime, new_id
     ----------
     now
         In UTC, on the clock of ``note_arrivals``; on that of the observations where nobody notes arrivals.
+    patience
+        How long each sensor may be silent; one that is not in it may be so for ever. None where the policy's limit holds for all.
     """
     limit = timedelta(seconds=policy.silence_s)
     silent = [
         heard
         for heard in (*state.heard, *state.expected)
-        if now - heard.silent_since >= limit and not _track(state, heard.sensor, AlertKind.SILENCE).active
+        if now - heard.silent_since >= (limit if patience is None else patience.get(heard.sensor, timedelta.max))
+        and not _track(state, heard.sensor, AlertKind.SILENCE).active
     ]
     if not silent:
         return _remind(policy, state, now, None)

@@ -15,6 +15,7 @@ from andon.serving.api import schemas
 from andon.serving.api.answers import as_json, as_page
 from andon.serving.api.callers import customer_of, operator_of
 from andon.serving.api.queries import Comment, PageQuery, Text, path_id, read_json, read_query
+from andon.serving.api.routing import make_router
 from andon.serving.api.service import Service
 
 
@@ -49,7 +50,7 @@ class AlertEndpoints:
 
     def router(self) -> APIRouter:
         """Make the routes."""
-        router = APIRouter(prefix="/api/v1", tags=["alerts"])
+        router = make_router("alerts", "/api/v1")
         add = partial(schemas.add_route, router)
         one, said = schemas.ALERT, schemas.COMMENT_REQUEST
         add("GET", "/alerts", self.page, "List alerts", schemas.page_of(schemas.NOTHING), schemas.ALERTS_REQUEST)

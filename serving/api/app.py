@@ -11,8 +11,7 @@ from fastapi import APIRouter, FastAPI
 
 from andon.datasets.store.conditions import UNTOLD, Conditions, Teller
 from andon.datasets.store.opening import Store
-from andon.models.alerts.card import alert_document
-from andon.models.alerts.case import Alert, AlertPolicy
+from andon.models.alerts.case import AlertPolicy
 from andon.models.messages.catalogue import catalogue
 from andon.models.monitoring.watch import Machines
 from andon.models.types.vibration import Machine
@@ -31,7 +30,8 @@ from andon.serving.api.problems import Problems
 from andon.serving.api.reports import ReportEndpoints
 from andon.serving.api.scoring import ScoringEndpoints
 from andon.serving.api.service import Service, ServiceOptions, Texts
-from andon.serving.api.signals import ALERTS, SignalEndpoints
+from andon.serving.api.signals import SignalEndpoints
+from andon.serving.engine.announcing import Announcer
 from andon.serving.engine.archive import Archive
 from andon.serving.engine.broadcast import Broadcast
 from andon.serving.engine.engine import Engine
@@ -110,7 +110,7 @@ def create_app(
     service = Service(
         repository, engine, Archive(store), Broadcast(), metrics, around.texts, around.tracing.stage, options
     )
-    conditions = Conditions(store.database, around.teller)
+    conditions = Conditions(store.database, Announcer(around.teller, service.broadcast))
     security = make_security(store.database, guarded)
     problems = Problems(around.texts)
     app = FastAPI(
@@ -133,11 +133,14 @@ def create_app(
 
 
 def _endpoints(service: Service, desk: SignalDesk, security: Security, machines: Machines) -> Sequence[Endpoints]:
+    """All routes; those first that lines and clients call all day, as a route is looked for in this order."""
     oidc = security.options.oidc
     return (
         InspectionEndpoints(service),
-        PartEndpoints(service),
+        OpenInferenceEndpoints(service),
         SignalEndpoints(service, desk),
+        ScoringEndpoints(service),
+        PartEndpoints(service),
         AlertEndpoints(service),
         # Reports before assets, whose paths take whatever follows.
         ReportEndpoints(service, machines),
@@ -147,8 +150,6 @@ def _endpoints(service: Service, desk: SignalDesk, security: Security, machines:
         PlaceEndpoints(service),
         BundleEndpoints(service),
         HealthEndpoints(service),
-        OpenInferenceEndpoints(service),
-        ScoringEndpoints(service),
         AccountEndpoints(security),
         *([SingleSignOn(security, oidc)] if oidc else []),
     )
@@ -157,9 +158,6 @@ def _endpoints(service: Service, desk: SignalDesk, security: Security, machines:
 def _lifespan(
     service: Service, conditions: Conditions, around: Surroundings
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    def tell(alert: Alert) -> None:
-        service.broadcast.publish(ALERTS, alert_document(alert))
-
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as running:
@@ -169,7 +167,7 @@ def _lifespan(
             for each in around.beside:
                 await running.enter_async_context(each)
             await running.enter_async_context(watching(service.repository, service.options.poll_seconds))
-            await running.enter_async_context(listening(conditions, RULES, service.options.silence_seconds, tell))
+            await running.enter_async_context(listening(conditions, RULES, service.options.silence_seconds))
             house = housekeeping(service.archive.store, service.options.keeping, service.options.housekeeping_seconds)
             await running.enter_async_context(house)
             yield

@@ -16,7 +16,8 @@ from andon.models.types.errors import AssetError
 from andon.serving.api import schemas
 from andon.serving.api.answers import as_json, as_page
 from andon.serving.api.callers import customer_of
-from andon.serving.api.queries import Text, Time, in_utc, read_json, read_query
+from andon.serving.api.queries import SpanQuery, Text, in_utc, path_name, read_json, read_query
+from andon.serving.api.routing import make_router
 from andon.serving.api.service import Service
 from andon.serving.engine.errors import RequestError
 
@@ -65,13 +66,6 @@ class AssetsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     cursor: Text | None = None
 
 
-class SpanQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which stretch of time is asked for."""
-
-    since: Time | None = None
-    until: Time | None = None
-
-
 class TrendQuery(SpanQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which trend is asked for."""
 
@@ -96,7 +90,7 @@ class AssetEndpoints:
 
     def router(self) -> APIRouter:
         """Make the routes."""
-        router = APIRouter(prefix="/api/v1", tags=["assets"])
+        router = make_router("assets", "/api/v1")
         add = partial(schemas.add_route, router)
         trend = schemas.object_of({"items": schemas.array_of(schemas.NOTHING)})
         add("GET", "/assets", self.page, "List machines", schemas.page_of(ASSET), _LIST)
@@ -115,7 +109,7 @@ class AssetEndpoints:
         """Show an indicator over time, at most so many points of it."""
         asked = read_query(request, TrendQuery)
         since, until = span_of(asked)
-        name = asset_name(request)
+        name = path_name(request)
         await self._service.archive.call(partial(self._assets.get, name, customer_of(request)))
         find = partial(self._assets.trend, name, asked.sensor or "", asked.name, since, until, POINTS)
         return as_json({"items": await self._service.archive.call(find)})
@@ -123,7 +117,7 @@ class AssetEndpoints:
     async def place(self, request: Request) -> Response:
         """Say where a machine stands and whose it is."""
         body = await read_json(request, PlaceBody)
-        name = asset_name(request)
+        name = path_name(request)
         await self._service.archive.call(partial(self._assets.place, name, body.cell, body.customer))
         return as_json(self._document(await self._service.archive.call(partial(self._assets.get, name))))
 
@@ -136,21 +130,6 @@ class AssetEndpoints:
             "sensors": [{"name": name, "last_seen": time} for name, time in kept.sensors.items()],
             "alert": {"id": kept.alert, "severity": kept.severity} if kept.alert else None,
         }
-
-
-def asset_name(request: Request) -> str:
-    """Read the machine's name in the path.
-
-    Raises
-    ------
-    RequestError
-        It is none that a machine can have.
-    """
-    name: str = request.path_params["name"]
-    try:
-        return msgspec.convert(name, Text)
-    except msgspec.ValidationError as error:
-        raise RequestError("serving.query", "name", reason=str(error)) from error
 
 
 def span_of(asked: SpanQuery) -> tuple[datetime, datetime]:

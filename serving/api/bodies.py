@@ -38,6 +38,14 @@ async def read_body(request: Request, limit: int) -> bytes:
     return b"".join(chunks)
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The key under which a request may be sent again, and SHA-256 of what it consists of."""
+
+    key: str
+    digest: bytes
+
+
 def checked_key(key: str | None) -> str | None:
     """Check an ``Idempotency-Key``.
 

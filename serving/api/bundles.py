@@ -9,6 +9,7 @@ from starlette.responses import Response
 from andon.models.messages.catalogue import Catalogue
 from andon.serving.api.answers import as_json
 from andon.serving.api.languages import language_of
+from andon.serving.api.routing import make_router
 from andon.serving.api.schemas import BUNDLE, BUNDLES, PROBLEM_RESPONSES, answers, path_parameters
 from andon.serving.api.service import Service
 from andon.serving.engine.repository import Entry
@@ -34,7 +35,7 @@ class BundleEndpoints:
 
     def router(self) -> APIRouter:
         """Make the routes."""
-        router = APIRouter(prefix="/api/v1", tags=["bundles"])
+        router = make_router("bundles", "/api/v1")
         router.add_api_route(
             "/bundles",
             self.bundles,

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Send
 
+from andon.serving.api.routing import make_router
 from andon.serving.api.schemas import PROBLEM_RESPONSES
 from andon.serving.engine.broadcast import BATCH_EVENTS, Batch, Broadcast, Event, Reader
 from andon.serving.engine.errors import RequestError
@@ -76,7 +77,7 @@ class EventEndpoints:
 
     def router(self) -> APIRouter:
         """Make the routes."""
-        router = APIRouter(prefix="/api/v1", tags=["events"])
+        router = make_router("events", "/api/v1")
         router.add_api_route(
             "/events",
             self.events,

@@ -14,6 +14,7 @@ from andon.models.types.errors import AndonError
 from andon.serving.api import schemas
 from andon.serving.api.answers import as_json
 from andon.serving.api.languages import language_of
+from andon.serving.api.routing import make_router
 from andon.serving.api.service import Service
 
 _PART = schemas.object_of({"ok": schemas.BOOLEAN, "reason": schemas.nullable("string")})
@@ -30,7 +31,7 @@ class HealthEndpoints:
 
     def router(self) -> APIRouter:
         """Make the routes."""
-        router = APIRouter(prefix="/api/v1", tags=["operations"])
+        router = make_router("operations", "/api/v1")
         schemas.add_route(router, "GET", "/health", self.health, "What works, and what does not", _HEALTH)
         return router
 

@@ -16,7 +16,6 @@ from andon.datasets.store.parts import Parts
 from andon.datasets.store.recorder import BundleRecord, InspectionRecord
 from andon.models.codes.parsing import PartCode, parse_code
 from andon.models.codes.reading import part_code_in
-from andon.models.types.errors import ConflictError
 from andon.models.types.identifiers import new_id
 from andon.models.types.moments import as_text
 from andon.models.types.vision import Frame, Inspection
@@ -24,12 +23,13 @@ from andon.models.vision.decoding import decode_image, image_media_type
 from andon.models.vision.documents import inspection_document
 from andon.serving.api import schemas
 from andon.serving.api.answers import JSON, as_json, as_page
-from andon.serving.api.bodies import checked_key, parse_form, read_body
+from andon.serving.api.bodies import Sent, checked_key, parse_form, read_body
 from andon.serving.api.callers import check_grade, operator_of
 from andon.serving.api.queries import (
     Code,
     Comment,
     PageQuery,
+    SpanQuery,
     Text,
     Time,
     as_asked,
@@ -38,6 +38,7 @@ from andon.serving.api.queries import (
     read_json,
     read_query,
 )
+from andon.serving.api.routing import make_router
 from andon.serving.api.service import Service
 from andon.serving.engine.archive import request_digest
 from andon.serving.engine.engine import Task
@@ -87,13 +88,6 @@ class InspectionQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_field
         )
 
 
-class YieldQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Over which time verdicts are counted: the last 24 hours where nothing else is said."""
-
-    since: Time | None = None
-    until: Time | None = None
-
-
 class DispositionBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a person decided."""
 
@@ -137,7 +131,7 @@ class InspectionEndpoints:
 
     def router(self) -> APIRouter:
         """Make the routes."""
-        router = APIRouter(prefix="/api/v1", tags=["inspections"])
+        router = make_router("inspections", "/api/v1")
         add = partial(schemas.add_route, router)
         one = schemas.INSPECTION
         add("POST", "/inspections", self.inspect, "Inspect an image", one, schemas.INSPECTION_REQUEST)
@@ -156,8 +150,9 @@ class InspectionEndpoints:
         key = checked_key(request.headers.get("idempotency-key"))
         if key is None:
             return Response(await self._inspect(submission, None), media_type=JSON)
-        make = partial(self._inspect_once, submission, key)
-        return Response(await self._replies.reply(key, submission.digest(), make), media_type=JSON)
+        sent = Sent(key, submission.digest())
+        make = partial(self._inspect_once, submission, sent)
+        return Response(await self._replies.reply(key, sent.digest, make), media_type=JSON)
 
     async def page(self, request: Request) -> Response:
         """List what was inspected, the latest first."""
@@ -186,7 +181,7 @@ class InspectionEndpoints:
 
     async def counted(self, request: Request) -> Response:
         """Count verdicts by station and model, over whole hours."""
-        asked = read_query(request, YieldQuery)
+        asked = read_query(request, SpanQuery)
         until = in_utc(asked.until, "until") if asked.until else datetime.now(UTC)
         since = in_utc(asked.since, "since") if asked.since else until - timedelta(days=1)
         items = await self._service.archive.call(partial(self._kept.tallied, since, until))
@@ -195,19 +190,15 @@ class InspectionEndpoints:
     def _image(self, inspection: str) -> bytes:
         return self._service.archive.store.blobs.get(self._kept.image_of(inspection))
 
-    async def _inspect_once(self, submission: Submission, key: str) -> bytes:
+    async def _inspect_once(self, submission: Submission, sent: Sent) -> bytes:
         """Inspect, unless that was done before this process began to remember replies."""
-        kept = await self._service.archive.call(partial(self._kept.sent_under, key))
-        if kept is None:
-            return await self._inspect(submission, key)
-        if kept.request_digest != submission.digest():
-            raise ConflictError("serving.key_reused", "Idempotency-Key", found=key)
-        return kept.answer
+        kept = await self._service.archive.call(partial(self._kept.sent_under, sent.key, sent.digest))
+        return await self._inspect(submission, sent) if kept is None else kept.answer
 
-    async def _inspect(self, submission: Submission, key: str | None) -> bytes:
+    async def _inspect(self, submission: Submission, sent: Sent | None) -> bytes:
         model = self._service.repository.model_of(ServedInspector, submission.said.model)
         judged = await self._service.engine.run(model, partial(_read, model, submission))
-        record = partial(_record, model, submission, key, judged)
+        record = partial(_record, model, submission, sent, judged)
         with self._service.stage("store"):
             kept = await self._service.archive.inspection(submission.image, record)
         self._service.broadcast.publish(VERDICTS, kept.answer)
@@ -274,7 +265,7 @@ def _code(said: Said, frame: Frame) -> PartCode | None:
 
 
 def _record(
-    model: ServedInspector, submission: Submission, key: str | None, judged: _Judged, image: str
+    model: ServedInspector, submission: Submission, sent: Sent | None, judged: _Judged, image: str
 ) -> InspectionRecord:
     identifier, time = new_id(), datetime.now(UTC)
     said, inspection = submission.said, judged.inspection
@@ -304,7 +295,7 @@ def _record(
         threshold=inspection.threshold,
         operator=submission.operator,
         image=image,
-        request_key=key,
-        request_digest=submission.digest() if key else None,
+        request_key=sent.key if sent else None,
+        request_digest=sent.digest if sent else None,
         document=msgspec.json.encode(document),
     )

@@ -16,6 +16,7 @@ from andon.serving.api import schemas
 from andon.serving.api.answers import as_json
 from andon.serving.api.callers import check_grade
 from andon.serving.api.queries import Text, read_query
+from andon.serving.api.routing import make_router
 from andon.serving.api.service import Service
 from andon.serving.security.grades import Destination
 
@@ -61,7 +62,7 @@ class LedgerEndpoints:
 
     def router(self) -> APIRouter:
         """Make the routes."""
-        router = APIRouter(prefix="/api/v1", tags=["ledger"])
+        router = make_router("ledger", "/api/v1")
         add = partial(schemas.add_route, router)
         add("GET", "/ledger/chains", self.chains, "Where the chains end", _CHAINS)
         add("GET", "/ledger/entries", self.entries, "Entries of a chain, as JSON lines", schemas.NOTHING, _REQUEST)

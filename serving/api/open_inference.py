@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,6 +19,7 @@ from andon.serving.api.bundles import reason, state
 from andon.serving.api.health import problems_of
 from andon.serving.api.inspections import BINARY
 from andon.serving.api.languages import language_of
+from andon.serving.api.routing import make_router
 from andon.serving.api.service import Service
 from andon.serving.engine.engine import Task
 from andon.serving.engine.errors import RequestError, UnknownModelError
@@ -28,6 +30,8 @@ from andon.serving.engine.tensors import Reply, decompress
 Small = TypeVar("Small", bound=msgspec.Struct)
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
+MODELS = ("/models/{model}", "/models/{model}/versions/{version}")
+"""A model, with and without its version."""
 EXTENSIONS = ("binary_tensor_data", "model_configuration", "model_repository", "statistics")
 
 
@@ -66,14 +70,18 @@ class OpenInferenceEndpoints:
 
     def router(self) -> APIRouter:
         """Make the routes; those of a model stand with and without its version."""
-        router = APIRouter(prefix="/v2", tags=["open inference protocol"])
+        router = make_router("open inference protocol", "/v2")
         for route in (
+            *map(self._infer_route, MODELS),
             *self._server_routes(),
-            *self._model_routes("/models/{model}"),
-            *self._model_routes("/models/{model}/versions/{version}"),
+            *chain.from_iterable(map(self._model_routes, MODELS)),
         ):
             route.add_to(router)
         return router
+
+    def _infer_route(self, model: str) -> "_Route":
+        summary, answer, request = "Judge a batch of frames or rows", schemas.INFERENCE, schemas.INFERENCE_REQUEST
+        return _Route("POST", f"{model}/infer", self.infer, summary, answer, request)
 
     def _server_routes(self) -> list["_Route"]:
         repository = "/repository/models/{model}"
@@ -89,13 +97,11 @@ class OpenInferenceEndpoints:
         ]
 
     def _model_routes(self, model: str) -> list["_Route"]:
-        infer, answer, request = "Judge a batch of frames or rows", schemas.INFERENCE, schemas.INFERENCE_REQUEST
         return [
             _Route("GET", model, self.metadata, "Model metadata", schemas.MODEL),
             _Route("GET", f"{model}/ready", self.model_ready, "Whether a model serves", schemas.READY),
             _Route("GET", f"{model}/config", self.configuration, "Model configuration", schemas.CONFIGURATION),
             _Route("GET", f"{model}/stats", self.statistics, "Model statistics", schemas.STATISTICS),
-            _Route("POST", f"{model}/infer", self.infer, infer, answer, request),
         ]
 
     async def server(self, _request: Request) -> Response:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
+from andon.serving.api.routing import make_router
 from andon.serving.engine.metrics import Metrics
 
 ASSETS = "/docs/assets"
@@ -18,7 +19,7 @@ ASSETS = "/docs/assets"
 
 def metrics_router(metrics: Metrics) -> APIRouter:
     """Make the route of the figures."""
-    router = APIRouter(tags=["operations"])
+    router = make_router("operations")
 
     async def exposition(_request: Request) -> Response:
         """All figures in Prometheus' text format."""

@@ -12,6 +12,7 @@ from andon.datasets.store.parts import PartLife, Parts
 from andon.models.codes.parsing import parse_code
 from andon.serving.api import schemas
 from andon.serving.api.answers import as_json
+from andon.serving.api.routing import make_router
 from andon.serving.api.service import Service
 
 
@@ -24,7 +25,7 @@ class PartEndpoints:
 
     def router(self) -> APIRouter:
         """Make the routes."""
-        router = APIRouter(prefix="/api/v1", tags=["parts"])
+        router = make_router("parts", "/api/v1")
         schemas.add_route(router, "GET", "/parts/{serial:path}", self.life, "Show a part's whole life", schemas.PART)
         return router
 

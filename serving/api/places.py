@@ -13,14 +13,11 @@ from andon.datasets.store.places import Place, Places
 from andon.datasets.store.recipes import Recipes
 from andon.serving.api import schemas
 from andon.serving.api.answers import as_json
-from andon.serving.api.queries import Text, as_asked, read_json
+from andon.serving.api.queries import Text, path_name, read_json
+from andon.serving.api.routing import make_router
 from andon.serving.api.service import Service
 
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-
-
-class _Name(msgspec.Struct, frozen=True):
-    name: Text
 
 
 class StationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,7 +77,7 @@ class PlaceEndpoints:
 
     def router(self) -> APIRouter:
         """Make the routes."""
-        router = APIRouter(prefix="/api/v1", tags=["places"])
+        router = make_router("places", "/api/v1")
         add = partial(schemas.add_route, router)
         nothing = schemas.NOTHING
         add("GET", "/stations", self.stations, "List the stations and their cameras", _STATIONS)
@@ -99,13 +96,13 @@ class PlaceEndpoints:
         """Say where a station stands."""
         body = await read_json(request, StationBody)
         place = Place(body.customer, body.site, body.line, body.cell)
-        await self._archive.call(partial(self._places.put_station, _name(request), place))
+        await self._archive.call(partial(self._places.put_station, path_name(request), place))
         return as_json({})
 
     async def put_camera(self, request: Request) -> Response:
         """Say which camera a station has, with its settings."""
         body = await read_json(request, CameraBody)
-        await self._archive.call(partial(self._places.put_camera, _name(request), body.station, body.settings))
+        await self._archive.call(partial(self._places.put_camera, path_name(request), body.station, body.settings))
         return as_json({})
 
     async def recipes(self, _request: Request) -> Response:
@@ -122,7 +119,3 @@ class PlaceEndpoints:
     async def recipe(self, request: Request) -> Response:
         """Show a recipe."""
         return as_json(await self._archive.call(partial(self._recipes.get, request.path_params["digest"])))
-
-
-def _name(request: Request) -> str:
-    return as_asked({"name": request.path_params["name"]}, _Name).name

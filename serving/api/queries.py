@@ -35,6 +35,17 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return None if self.cursor is None else str(self.cursor)
 
 
+class SpanQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which stretch of time is asked for."""
+
+    since: Time | None = None
+    until: Time | None = None
+
+
+class _Name(msgspec.Struct, frozen=True):
+    name: Text
+
+
 def read_query(request: Request, kind: type[Asked]) -> Asked:
     """Read the query of ``request``; a parameter without a value is as one that is not there.
 
@@ -88,6 +99,17 @@ def path_id(request: Request, name: str = "id") -> str:
         return str(UUID(text))
     except ValueError as error:
         raise RequestError("serving.identifier", text) from error
+
+
+def path_name(request: Request) -> str:
+    """Read the name in the path.
+
+    Raises
+    ------
+    RequestError
+        It is none that a thing can have.
+    """
+    return as_asked({"name": request.path_params["name"]}, _Name).name
 
 
 def in_utc(time: datetime, name: str) -> datetime:

@@ -11,10 +11,11 @@ from andon.models.messages.catalogue import Catalogue
 from andon.models.monitoring.watch import Machines
 from andon.serving.api import schemas
 from andon.serving.api.answers import JSON
-from andon.serving.api.assets import SPAN_PARAMETERS, SpanQuery, asset_name, span_of
+from andon.serving.api.assets import SPAN_PARAMETERS, span_of
 from andon.serving.api.callers import customer_of
 from andon.serving.api.languages import language_of
-from andon.serving.api.queries import read_query
+from andon.serving.api.queries import SpanQuery, path_name, read_query
+from andon.serving.api.routing import make_router
 from andon.serving.api.service import Service
 from andon.serving.reports.asset_report import AssetReport, asset_report
 from andon.serving.reports.rendering import as_html, as_pdf
@@ -42,7 +43,7 @@ class ReportEndpoints:
 
     def router(self) -> APIRouter:
         """Make the routes."""
-        router = APIRouter(prefix="/api/v1", tags=["assets"])
+        router = make_router("assets", "/api/v1")
         said = {"parameters": schemas.query_parameters(_PARAMETERS)}
         schemas.add_route(
             router, "GET", "/assets/{name:path}/report", self.report, "Report on a machine", schemas.NOTHING, said
@@ -54,7 +55,7 @@ class ReportEndpoints:
         asked = read_query(request, ReportQuery)
         text = self._service.texts(asked.language or language_of(request))
         since, until = span_of(asked)
-        name = asset_name(request)
+        name = path_name(request)
         database, customer = self._service.archive.store.database, customer_of(request)
 
         def make() -> Response:

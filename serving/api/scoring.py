@@ -14,6 +14,7 @@ from andon.serving.api import schemas
 from andon.serving.api.answers import JSON
 from andon.serving.api.bodies import read_body
 from andon.serving.api.languages import language_of
+from andon.serving.api.routing import make_router
 from andon.serving.api.service import Service
 from andon.serving.engine.errors import MediaTypeError
 from andon.serving.engine.models import Model
@@ -67,7 +68,7 @@ class ScoringEndpoints:
 
     def router(self) -> APIRouter:
         """Make the routes."""
-        router = APIRouter(tags=["mlflow scoring"])
+        router = make_router("mlflow scoring")
         for path in ("/ping", "/health"):
             router.add_api_route(
                 path,

@@ -28,13 +28,15 @@ from andon.models.types.vibration import Machine, Samples, Severity, Signal, Uni
 from andon.models.vibration.documents import diagnosis_document
 from andon.serving.api import schemas
 from andon.serving.api.answers import JSON, as_page
-from andon.serving.api.bodies import checked_key, read_body
+from andon.serving.api.bodies import Sent, checked_key, read_body
 from andon.serving.api.callers import check_grade, customer_of
 from andon.serving.api.queries import PageQuery, Text, Time, path_id, read_query
+from andon.serving.api.routing import make_router
 from andon.serving.api.service import Service
 from andon.serving.engine.archive import request_digest
 from andon.serving.engine.errors import MediaTypeError, RequestError
 from andon.serving.engine.models import ServedHealth
+from andon.serving.engine.replies import ReplyCache
 from andon.serving.engine.signals import Assessment, SignalDesk
 from andon.serving.security.grades import Destination
 
@@ -45,8 +47,6 @@ WAVES = ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave")
 MIN_SAMPLES = 16
 """Fewer give no spectrum worth the name: a line for each eighth of the band."""
 
-ALERTS = "alerts"
-"""The topic under which alerts are told as they come."""
 PARQUET = "application/vnd.apache.parquet"
 
 
@@ -80,7 +80,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
         return said_machine(self.bearing, self.orders, self.machine, "request", "machine")
 
 
-class _Body(Said, frozen=True, kw_only=True):
+class _Body(Said, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A JSON body: the samples with what is said of them."""
 
     samples: list[float]
@@ -97,12 +97,6 @@ class SignalQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     severity: Severity | None = None
 
 
-class _Alerts(msgspec.Struct, frozen=True):
-    """The alerts in an answer."""
-
-    alerts: list[msgspec.Raw]
-
-
 class SignalEndpoints:
     """Assesses what is posted."""
 
@@ -110,10 +104,11 @@ class SignalEndpoints:
         self._service = service
         self._desk = desk
         self._kept = KeptSignals(service.archive.store.database)
+        self._replies = ReplyCache[bytes](service.options.remembered_replies)
 
     def router(self) -> APIRouter:
         """Make the routes."""
-        router = APIRouter(prefix="/api/v1", tags=["signals"])
+        router = make_router("signals", "/api/v1")
         add = partial(schemas.add_route, router)
         one = schemas.SIGNAL
         add("POST", "/signals", self.assess, "Diagnose a machine from a signal", one, schemas.SIGNAL_REQUEST)
@@ -128,12 +123,12 @@ class SignalEndpoints:
         body = await read_body(request, self._service.options.max_body_bytes)
         media_type = request.headers.get("content-type", BINARY).split(";")[0].strip().lower()
         said = read_said(request.query_params)
-        key = request.headers.get("idempotency-key")
-        assess = partial(self._assess, body, media_type, said, checked_key(key))
-        document = await self._service.engine.call(assess)
-        for alert in msgspec.json.decode(document, type=_Alerts).alerts:
-            self._service.broadcast.publish(ALERTS, bytes(alert))
-        return Response(document, media_type=JSON)
+        key = checked_key(request.headers.get("idempotency-key"))
+        if key is None:
+            return Response(await self._assess(body, media_type, said, None), media_type=JSON)
+        sent = Sent(key, request_digest(msgspec.json.encode(said), body))
+        make = partial(self._assess, body, media_type, said, sent)
+        return Response(await self._replies.reply(key, sent.digest, make), media_type=JSON)
 
     async def page(self, request: Request) -> Response:
         """List signals, the latest first."""
@@ -159,14 +154,16 @@ class SignalEndpoints:
             raise NotFoundError("store.image_removed", signal, digest=kept.waveform)
         return self._service.archive.store.blobs.get(kept.waveform)
 
-    def _assess(self, body: bytes, media_type: str, said: Said, key: str | None) -> bytes:
-        digest = request_digest(msgspec.json.encode(said), body) if key else None
-        if key and digest and (kept := self._kept.sent_under(key, digest)):
+    async def _assess(self, body: bytes, media_type: str, said: Said, sent: Sent | None) -> bytes:
+        return await self._service.engine.call(partial(self._answer, body, media_type, said, sent))
+
+    def _answer(self, body: bytes, media_type: str, said: Said, sent: Sent | None) -> bytes:
+        if sent and (kept := self._kept.sent_under(sent.key, sent.digest)):
             return kept
         signal, said = read_signal(body, media_type, said)
         model = self._model(said.model)
         waveform = self._service.archive.store.blobs.put(parquet_bytes(signal))
-        describe = partial(_record, signal, model, waveform, key, digest)
+        describe = partial(_record, signal, model, waveform, sent)
         return self._desk.assess(signal, said.described(), model, describe).document
 
     def _model(self, name: str | None) -> ServedHealth | None:
@@ -191,9 +188,11 @@ def read_said(query: Mapping[str, str]) -> Said:
     Raises
     ------
     RequestError
-        A number or a time is none, or a text is too long.
+        A parameter is unknown, a number or a time is none, or a text is too long.
     """
-    given = {name: query[name] for name in _FIELDS if query.get(name)}
+    given = {name: value for name, value in query.items() if value}
+    if unknown := ", ".join(sorted(given.keys() - set(_FIELDS))):
+        raise RequestError("serving.parameters", "query", reason=unknown, known=", ".join(_FIELDS))
     try:
         return msgspec.convert(given, Said, strict=False)
     except msgspec.ValidationError as error:
@@ -284,8 +283,7 @@ def _record(
     signal: Signal,
     model: ServedHealth | None,
     waveform: str,
-    key: str | None,
-    digest: bytes | None,
+    sent: Sent | None,
     assessed: Assessment,
 ) -> SignalRecord:
     identifier, found = new_id(), assessed.diagnosis
@@ -317,8 +315,8 @@ def _record(
         running=assessed.health.running,
         waveform=waveform,
         indicators={name: value for name, value in document["indicators"].items() if value is not None},
-        request_key=key,
-        request_digest=digest,
+        request_key=sent.key if sent else None,
+        request_digest=sent.digest if sent else None,
         document=msgspec.json.encode(document),
     )
 

@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from andon.datasets.store.conditions import Conditions
@@ -18,22 +17,20 @@ logger = logging.getLogger(__name__)
 GAPS = 3
 """How many of its usual gaps a sensor may be quiet: one snapshot may be lost, and the next late."""
 
-Tell = Callable[[Alert], None]
-
 
 def look_for_silence(conditions: Conditions, policy: AlertPolicy, now: datetime) -> list[Alert]:
-    """Decide on all machines that have been quiet for longer than they ever are.
+    """Decide on all machines with a sensor that has been quiet for longer than it ever is.
 
     Raises
     ------
     ResourceError
         The database cannot be reached.
     """
-    given = list[Alert]()
-    for asset, gap in conditions.rhythms(now - timedelta(seconds=policy.silence_s)).items():
-        patient = replace(policy, silence_s=max(policy.silence_s, GAPS * gap.total_seconds()))
+    limit, given = timedelta(seconds=policy.silence_s), list[Alert]()
+    for asset, gaps in conditions.rhythms(now - limit).items():
+        patience = {sensor: max(limit, GAPS * gap) for sensor, gap in gaps.items()}
         with conditions.deciding(asset) as decision:
-            state, alerts = decide_silence(patient, decision.rules(), now, new_id)
+            state, alerts = decide_silence(policy, decision.rules(), now, new_id, patience)
             decision.keep_rules(state)
             decision.keep_alerts(alerts, now)
         given += alerts
@@ -41,9 +38,9 @@ def look_for_silence(conditions: Conditions, policy: AlertPolicy, now: datetime)
 
 
 @asynccontextmanager
-async def listening(conditions: Conditions, policy: AlertPolicy, seconds: float, tell: Tell) -> AsyncIterator[None]:
+async def listening(conditions: Conditions, policy: AlertPolicy, seconds: float) -> AsyncIterator[None]:
     """Look for silence every ``seconds`` while the block runs."""
-    task = asyncio.create_task(_listen(conditions, policy, seconds, tell))
+    task = asyncio.create_task(_listen(conditions, policy, seconds))
     try:
         yield
     finally:
@@ -51,11 +48,10 @@ async def listening(conditions: Conditions, policy: AlertPolicy, seconds: float,
         await asyncio.wait([task])
 
 
-async def _listen(conditions: Conditions, policy: AlertPolicy, seconds: float, tell: Tell) -> None:
+async def _listen(conditions: Conditions, policy: AlertPolicy, seconds: float) -> None:
     while True:
         await asyncio.sleep(seconds)
         try:
-            for alert in await asyncio.to_thread(look_for_silence, conditions, policy, datetime.now(UTC)):
-                tell(alert)
+            await asyncio.to_thread(look_for_silence, conditions, policy, datetime.now(UTC))
         except ResourceError as error:
             logger.warning("silence not looked for", extra={"fields": {"code": error.code, "reason": str(error)}})

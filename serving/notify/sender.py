@@ -52,8 +52,6 @@ class Pace:
         How often escalations are looked for.
     drain_s
         How long what is due is still sent when the service ends.
-    keep
-        How long what was told is kept.
     """
 
     retry: Backoff = RETRY
@@ -61,7 +59,6 @@ class Pace:
     poll_s: float = 30.0
     watch_s: float = 30.0
     drain_s: float = 5.0
-    keep: timedelta = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +112,12 @@ class Notifier:
         self._watcher = Thread(target=self._watch, name="notify", daemon=True)
 
     def add(self, connection: Connection, alerts: Sequence[Alert], now: datetime) -> None:
-        """Add what is to be told of alerts, in the transaction that keeps them; call ``wake`` once it is committed."""
+        """Add what is to be told of alerts, in the transaction that keeps them."""
         add_alerts(connection, self._plan.routes, alerts, now, self._plan.give_up_after)
+
+    def kept(self, alerts: Sequence[Alert]) -> None:
+        """Send what was added of alerts, whose transaction is committed."""
+        self.wake()
 
     def wake(self) -> None:
         """Look into the outbox at once."""
@@ -139,13 +140,9 @@ class Notifier:
             thread.join(max(ends - monotonic(), 0.0))
 
     def _watch(self) -> None:
-        forget_at = monotonic()
         while not self._ending.is_set():
             try:
                 self._escalate()
-                if monotonic() >= forget_at:
-                    self._outbox.forget(self._clock() - self._pace.keep)
-                    forget_at = monotonic() + timedelta(hours=1).total_seconds()
             except AndonError as error:
                 logger.warning("escalations not looked for", extra={"fields": {"reason": str(error)}})
             self._ending.wait(self._pace.watch_s)

@@ -76,7 +76,7 @@ def _unacknowledged(document: Mapping[str, Any], text: Catalogue) -> list[str]:
 
 
 def _link(told: Waiting, base_url: str | None, text: Catalogue) -> list[str]:
-    return [] if base_url is None else [text.text("notify.link", address=f"{base_url}/alerts/{told.alert}")]
+    return [] if base_url is None else [text.text("notify.link", address=f"{base_url}/api/v1/alerts/{told.alert}")]
 
 
 def _tone(document: Mapping[str, Any]) -> Tone:

@@ -15,7 +15,9 @@ from andon.models.types.errors import NotFoundError
 from andon.models.types.moments import as_text
 from andon.serving.api import schemas
 from andon.serving.api.answers import as_json, as_page
+from andon.serving.api.callers import caller_of
 from andon.serving.api.queries import PageQuery, Text, path_id, read_json, read_query
+from andon.serving.api.routing import make_router
 from andon.serving.security.documents import key_document, user_document
 from andon.serving.security.errors import ForbiddenError
 from andon.serving.security.guard import name_subject
@@ -152,7 +154,7 @@ class AccountEndpoints:
 
     def router(self) -> APIRouter:
         """Make the routes."""
-        router = APIRouter(prefix="/api/v1", tags=["accounts"])
+        router = make_router("accounts", "/api/v1")
         add = partial(schemas.add_route, router)
         add("POST", "/sessions", self.sign_in, "Sign in", _CURRENT, _SIGN_IN)
         add("GET", "/sessions/current", self.current, "Show who asks", _CURRENT)
@@ -181,7 +183,7 @@ class AccountEndpoints:
     async def current(self, request: Request) -> Response:
         """Show who asks, and what pages have to send with a change."""
         session = session_of(request)
-        return as_json(_current(_caller(request), session.csrf if session else None))
+        return as_json(_current(caller_of(request), session.csrf if session else None))
 
     async def sign_out(self, request: Request) -> Response:
         """End the session."""
@@ -302,11 +304,6 @@ class AccountEndpoints:
         """Change what somebody may do, and act on it from the next request on."""
         await run_sync(change)
         self._security.credentials.forget()
-
-
-def _caller(request: Request) -> Caller:
-    caller: Caller = request.scope["state"]["caller"]
-    return caller
 
 
 def _address(request: Request) -> str:

@@ -14,6 +14,7 @@ from andon.models.types.errors import AndonError
 from andon.serving.api import schemas
 from andon.serving.api.answers import as_json
 from andon.serving.api.languages import language_of
+from andon.serving.api.routing import make_router
 from andon.serving.security.errors import ForbiddenError, UnauthenticatedError
 from andon.serving.security.names import checked_name
 from andon.serving.security.options import OidcOptions
@@ -48,7 +49,7 @@ class SingleSignOn:
 
     def router(self) -> APIRouter:
         """Make the routes."""
-        router = APIRouter(prefix=PATH, tags=["accounts"])
+        router = make_router("accounts", PATH)
         responses = {303: {"description": "Go there"}, **schemas.PROBLEM_RESPONSES}
         for path, endpoint, summary in (
             ("/login", self.login, "Sign in by the provider"),

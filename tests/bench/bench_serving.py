@@ -5,12 +5,8 @@ Once with an archive that keeps nothing, once as the service is. Both hash the i
 Run ``python -m tests.bench.bench_serving [BUNDLE]``; without a bundle, one is trained on the solar cells first.
 """
 
-import socket
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,8 +18,8 @@ from unittest.mock import patch
 
 import cv2
 import numpy as np
-import uvicorn
 from PIL import Image
+from tests.bench.asking import asking, cpu_ms, serving
 from tests.bench.figures import print_figure
 
 from andon.datasets.store.inspections import Kept
@@ -101,37 +97,12 @@ def _measure(
             loaded.inspector.inspect(decode_image(image, "image"))
 
     pairs = []
-    with _client(port, content_type, body) as post, ThreadPoolExecutor(1) as thread:
+    words = [str(port), content_type, str(REQUESTS), str(body.rindex(MARK)), str(len(MARK))]
+    with asking(CLIENT, words, body) as post, ThreadPoolExecutor(1) as thread:
         for _ in range(ROUNDS + 1):
-            pairs.append((_cpu_ms(lambda: thread.submit(inspect).result()), _cpu_ms(post)))
+            pairs.append((cpu_ms(lambda: thread.submit(inspect).result(), REQUESTS), cpu_ms(post, REQUESTS)))
     own_ms, served_ms = zip(*pairs[1:], strict=True)
     return list(own_ms), list(served_ms)
-
-
-def _cpu_ms(work: Callable[[], object]) -> float:
-    started = time.process_time()
-    work()
-    return (time.process_time() - started) * 1e3 / REQUESTS
-
-
-@contextmanager
-def _client(port: int, content_type: str, body: bytes) -> Iterator[Callable[[], None]]:
-    words = [str(port), content_type, str(REQUESTS), str(body.rindex(MARK)), str(len(MARK))]
-    with subprocess.Popen(
-        [sys.executable, "-c", CLIENT, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdin and process.stdout
-        told, heard = process.stdin, process.stdout
-        told.write(b"%d\n%b" % (len(body), body))
-
-        def post() -> None:
-            told.write(b"\n")
-            told.flush()
-            if heard.readline() != b"\n":
-                raise RuntimeError("a request failed")
-
-        yield post
-        told.close()
 
 
 def _report(how: str, bound: float, image_bytes: int, own_ms: list[float], served_ms: list[float]) -> None:
@@ -157,17 +128,12 @@ def _requests(image: bytes) -> dict[str, tuple[str, bytes]]:
 
 @contextmanager
 def _serving(folder: Path, archive: type[Archive]) -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as listener, tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory() as home:
         store = open_store(Path(home), StoreOptions("bench"))
         with patch("andon.serving.api.app.Archive", archive):
             app = create_app(ModelRepository(folder), store)
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        yield listener.getsockname()[1]
-        server.should_exit = True
-        thread.join()
-        store.database.close()
+        with store.database, serving(app) as port:
+            yield port
 
 
 def jpeg() -> bytes:

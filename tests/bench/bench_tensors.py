@@ -3,22 +3,16 @@
 Run ``python -m tests.bench.bench_tensors``. The model is the tests' own, on a tiny graph: what it costs is taken off.
 """
 
-import socket
-import subprocess
-import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import msgspec
-import uvicorn
+from tests.bench.asking import asking, cpu_ms, serving
 from tests.bench.figures import print_figure
 from tests.conftest import plate, taught
 
@@ -87,7 +81,7 @@ def _own_ms(model: Model, body: bytes, header_length: int | None) -> float:
         for _ in range(REQUESTS):
             read_inference(model, body, header_length).encode(judged, 0.0)
 
-    return median(_cpu_ms(work) for _ in range(ROUNDS))
+    return median(cpu_ms(work, REQUESTS) for _ in range(ROUNDS))
 
 
 def _served_ms(model: Model, port: int, requests: Mapping[str, Request]) -> dict[str, float]:
@@ -100,17 +94,11 @@ def _served_ms(model: Model, port: int, requests: Mapping[str, Request]) -> dict
 
     beyond: dict[str, list[float]] = {name: [] for name in requests}
     for name, request in requests.items():
-        with _client(port, *request) as post, ThreadPoolExecutor(1) as thread:
+        with asking(CLIENT, _words(port, request), request[0]) as post, ThreadPoolExecutor(1) as thread:
             for _ in range(ROUNDS + 1):
-                own_ms = _cpu_ms(lambda: thread.submit(judge).result())
-                beyond[name].append(_cpu_ms(post) - own_ms)
+                own_ms = cpu_ms(lambda: thread.submit(judge).result(), REQUESTS)
+                beyond[name].append(cpu_ms(post, REQUESTS) - own_ms)
     return {name: median(values[1:]) for name, values in beyond.items()}
-
-
-def _cpu_ms(work: Callable[[], object]) -> float:
-    started = time.process_time()
-    work()
-    return (time.process_time() - started) * 1e3 / REQUESTS
 
 
 def _binary(frames: Frame) -> Request:
@@ -129,38 +117,16 @@ def _header(frames: Frame, data: Mapping[str, Any], binary: bool) -> bytes:
     return msgspec.json.encode({"inputs": [tensor], "outputs": outputs, "parameters": parameters})
 
 
-@contextmanager
-def _client(port: int, body: bytes, header_length: int | None) -> Iterator[Callable[[], None]]:
-    said = "-" if header_length is None else str(header_length)
-    words = [sys.executable, "-c", CLIENT, str(port), said, str(REQUESTS)]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin and process.stdout
-        told, heard = process.stdin, process.stdout
-        told.write(b"%d\n%b" % (len(body), body))
-
-        def post() -> None:
-            told.write(b"\n")
-            told.flush()
-            if heard.readline() != b"\n":
-                raise RuntimeError("a request failed")
-
-        yield post
-        told.close()
+def _words(port: int, request: Request) -> list[str]:
+    _, header_length = request
+    return [str(port), "-" if header_length is None else str(header_length), str(REQUESTS)]
 
 
 @contextmanager
 def _serving(repository: ModelRepository, home: Path) -> Iterator[int]:
     store = open_store(home, StoreOptions(origin="bench"))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(create_app(repository, store), log_config=None, access_log=False))
-        thread = threading.Thread(target=partial(server.run, sockets=[listener]))
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield listener.getsockname()[1]
-        server.should_exit = True
-        thread.join()
-    store.database.close()
+    with store.database, serving(create_app(repository, store)) as port:
+        yield port
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """From a signal to an alert, and what people do with it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -8,11 +8,14 @@ from starlette.testclient import TestClient
 from tests.motors import ASSETS, START
 from tests.serving.clients import at_this_machine
 from tests.serving.conftest import OPTIONS
-from tests.serving.signal_requests import CALM, SICK, STEP, send_series
+from tests.serving.signal_requests import CALM, SICK, STEP, floats, said_of, send_series
+from tests.serving.signal_requests import URL as SIGNALS
 from tests.serving.test_inspections import assert_problem
 
+from andon.datasets.store.conditions import Untold
 from andon.datasets.store.opening import Store
-from andon.serving.api.app import create_app
+from andon.models.alerts.case import Alert, AlertEvent
+from andon.serving.api.app import Surroundings, create_app
 from andon.serving.engine.repository import ModelRepository
 
 URL = "/api/v1/alerts"
@@ -58,6 +61,28 @@ def test_an_alert_goes_through_its_life(watching: TestClient, alert: dict[str, A
         ("reopened", "it is back"),
     ]
     assert [(each["is_true"], each["part_found"]) for each in reopened["feedback"]] == [(True, "outer race")]
+
+
+def test_an_alert_is_told_once_however_often_its_signal_is_sent(repository: ModelRepository, kept: Store) -> None:
+    told = list[Alert]()
+    around = Surroundings(teller=Listening(told))
+    for _ in range(2):
+        with at_this_machine(create_app(repository, kept, OPTIONS, around=around)) as client:
+            for turn, signal in enumerate(SICK):
+                about = {**said_of(signal), "asset": ASSETS[0], "time": (START + turn * STEP).isoformat()}
+                for _ in range(2):
+                    head = {"Idempotency-Key": f"s{turn}"}
+                    answer = client.post(SIGNALS, params=about, content=floats(signal.samples), headers=head)
+                    assert answer.status_code == 200
+    assert [alert.event for alert in told] == [AlertEvent.RAISED]
+
+
+class Listening(Untold):
+    def __init__(self, told: list[Alert]) -> None:
+        self._told = told
+
+    def kept(self, alerts: Sequence[Alert]) -> None:
+        self._told += alerts
 
 
 def test_lists_show_where_each_stands(watching: TestClient, alert: dict[str, Any]) -> None:

@@ -64,6 +64,8 @@ def test_an_empty_ledger_holds(andon: Andon, database: Database, database_addres
             7,
         ),
         ("UPDATE inspections SET part = 'A1' WHERE ledger_seq = 3", 3),
+        ("DELETE FROM inspections WHERE ledger_seq = 9", 9),
+        ("UPDATE inspections SET ledger_seq = 99 WHERE ledger_seq = 9", 9),
     ],
 )
 def test_what_was_changed_is_named(

@@ -16,6 +16,7 @@ from andon.datasets.store.outbox import (
     add,
     add_alerts,
     add_escalations,
+    forget_settled,
     unacknowledged,
 )
 from andon.datasets.store.schema import assets, outbox
@@ -264,6 +265,6 @@ def test_what_was_told_is_forgotten_once_its_alert_is_resolved(database: Databas
     assert len(ids) == 3
     box.sent(ids, NOW)
     put(database, delivery(2))
-    assert box.forget(NOW) == 0
-    assert box.forget(NOW + SECOND) == 2
+    assert forget_settled(database, NOW) == 0
+    assert forget_settled(database, NOW + SECOND) == 2
     assert box.counts() == {("mail", "sent"): 1, ("mail", "waiting"): 1}

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 from threading import Thread
 
 import msgspec
 import pytest
 from sqlalchemy import func, select
-from tests.datasets.store.records import START, inspection
+from tests.datasets.store.records import BUNDLE, START, inspection
 
 from andon.datasets.store.database import Database
 from andon.datasets.store.inspections import InspectionFilter, KeptInspections
@@ -109,20 +110,48 @@ def test_pages_go_on_where_the_last_one_ended(database: Database, recorder: Reco
         recorder.record(inspection(number, verdict="NG" if number % 2 else "OK", station=f"S{number % 3}"))
     recorder.record(inspection(7)).result()
     kept = KeptInspections(database)
-    seen, before = list[bytes](), None
-    while True:
-        page = kept.page(InspectionFilter(), before, 3)
-        seen += [each.document for each in page.items]
-        if page.next is None:
-            break
-        before = page.next
-    assert [msgspec.json.decode(each)["id"] for each in seen] == [
-        inspection(number).id for number in reversed(range(8))
-    ]
+    assert paged_through(kept, InspectionFilter()) == [inspection(number).id for number in reversed(range(8))]
     assert len(kept.page(InspectionFilter(verdict="NG"), None, 10).items) == 3
     assert len(kept.page(InspectionFilter(station="S1", verdict="OK"), None, 10).items) == 2
     span = InspectionFilter(since=START + timedelta(seconds=2), until=START + timedelta(seconds=5))
     assert len(kept.page(span, None, 10).items) == 3
+
+
+def paged_through(kept: KeptInspections, wanted: InspectionFilter) -> list[str]:
+    """Identifiers on all pages."""
+    seen, before = list[str](), None
+    while True:
+        page = kept.page(wanted, before, 3)
+        seen += [msgspec.json.decode(each.document)["id"] for each in page.items]
+        if page.next is None:
+            return seen
+        before = page.next
+
+
+def test_a_model_is_asked_for_with_all_else(database: Database, recorder: Recorder) -> None:
+    made = [
+        replace(
+            inspection(number, verdict="NG" if number % 3 else "OK", station=f"S{number % 2}"),
+            bundle=replace(BUNDLE, name="abc"[number * 7 % 5 % 3]),
+        )
+        for number in range(20)
+    ]
+    for each in made:
+        recorder.record(each).result()
+    kept = KeptInspections(database)
+    for model, verdict, station, first, end in product("bx", ("NG", None), ("S1", None), (None, 4), (None, 15)):
+        since, until = (None if at is None else START + timedelta(seconds=at) for at in (first, end))
+        expected = [
+            each.id
+            for each in reversed(made)
+            if each.bundle.name == model
+            and (verdict is None or each.verdict == verdict)
+            and (station is None or each.station == station)
+            and (since is None or each.time >= since)
+            and (until is None or each.time < until)
+        ]
+        wanted = InspectionFilter(model=model, verdict=verdict, station=station, since=since, until=until)
+        assert paged_through(kept, wanted) == expected, wanted
 
 
 def test_verdicts_are_counted_by_the_hour(database: Database, recorder: Recorder) -> None:

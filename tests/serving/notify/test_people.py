@@ -72,7 +72,7 @@ def test_a_mail_says_it_all_in_the_language_that_was_asked_for(mail: MailServer,
     assert body
     text = body.get_content()
     assert "滚动轴承" in text
-    assert re.search(r"https://andon\.example/alerts/[0-9a-f-]{36}", text)
+    assert re.search(r"https://andon\.example/api/v1/alerts/[0-9a-f-]{36}", text)
 
 
 def test_what_an_asset_is_called_becomes_no_markup(mail: MailServer, message_of: Messages) -> None:

@@ -124,7 +124,7 @@ def test_an_alert_goes_out_as_soon_as_it_is_committed(
         eventually(lambda: box.counts() == {("a", "sent"): 1, ("b", "sent"): 1})
     (message,) = first.sent
     assert message.documents[0]["id"] == alert.case.id
-    assert message.body.endswith(f"https://x/alerts/{alert.case.id}")
+    assert message.body.endswith(f"https://x/api/v1/alerts/{alert.case.id}")
     assert message.id != second.sent[0].id
 
 

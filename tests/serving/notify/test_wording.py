@@ -21,7 +21,7 @@ def test_an_alert_is_its_text_with_a_link(waiting_of: Told) -> None:
     told = waiting_of(language="zh_CN", severity=Severity.DANGER)
     message = alert_message(told, BASE)
     text = alert_text(told.document, catalogue("zh_CN"))
-    assert f"{message.title}\n{message.body}" == f"{text}\n详情：{BASE}/alerts/{told.alert}"
+    assert f"{message.title}\n{message.body}" == f"{text}\n详情：{BASE}/api/v1/alerts/{told.alert}"
     assert (message.id, message.tone) == (told.id, Tone.DANGER)
     assert message.document == {**told.document, "event_id": told.id}
     assert "alerts/" not in alert_message(told, None).body
@@ -43,7 +43,7 @@ def test_a_summary_has_a_line_for_each_alert(waiting_of: Told) -> None:
     assert message.title == "3 alerts while it was quiet"
     lines = message.body.splitlines()
     assert lines[0].startswith("2026-03-04 12:00 UTC  ALERT P-1: ")
-    assert lines[1] == f"details: {BASE}/alerts/{told[0].alert}"
+    assert lines[1] == f"details: {BASE}/api/v1/alerts/{told[0].alert}"
     assert [line[22:].split(" ")[0] for line in lines[::2]] == ["ALERT", "ALERT", "CLEARED"]
     assert message.tone is Tone.WARNING
     assert message.document["alerts"] == [dict(each.document) for each in told]
