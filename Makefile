@@ -3,12 +3,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := train,serve,traces,report,edge,demo,dev
+EXTRAS := train,serve,traces,report,edge,genicam,stream,demo,dev
 STAMP := $(VENV)/.installed
 # What the demo keeps stays in the checkout, so that deleting the folder deletes it.
 DEMO_HOME := $(CURDIR)/.andon
 
-.PHONY: install demo test check bench soak wheelhouse sbom kserve format clean
+.PHONY: install demo demo-edge test check bench soak wheelhouse sbom kserve sparkplug openvino format clean
 
 install: $(STAMP)
 
@@ -20,6 +20,11 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: install
 	ANDON_HOME="$${ANDON_HOME:-$(DEMO_HOME)}" $(BIN)/andon demo $(ARGS)
+
+# A simulated line with a bundle that is trained for it first.
+demo-edge: install
+	test -d dist/demo-edge || $(BIN)/andon train vision --data synthetic:pcb --out dist/demo-edge
+	$(BIN)/andon edge demo dist/demo-edge $(ARGS)
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
@@ -55,6 +60,15 @@ sbom: wheelhouse
 kserve:
 	test -x .kserve/bin/python || $(PYTHON) -m venv .kserve
 	.kserve/bin/python -m pip install --quiet --disable-pip-version-check kserve==0.21.0
+
+# Another implementation of Sparkplug B in an environment of its own: it wants an older paho than Andon.
+sparkplug:
+	test -x .sparkplug/bin/python || $(PYTHON) -m venv .sparkplug
+	.sparkplug/bin/python -m pip install --quiet --disable-pip-version-check pysparkplug==0.6.1
+
+# OpenVINO's build of onnxruntime in a folder of its own: it has the same modules as onnxruntime.
+openvino: install
+	test -d .openvino/onnxruntime || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target .openvino onnxruntime-openvino==1.24.1
 
 format: install
 	$(BIN)/ruff check --fix .

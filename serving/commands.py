@@ -23,6 +23,7 @@ from andon.datasets.store.commands import add_blobs, add_database, add_keeping, 
 from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.models.bundle.bundle import MANIFEST
 from andon.models.command.console import Console
+from andon.models.command.logs import log_as_json
 from andon.models.command.options import andon_home, define, natural, positive
 from andon.models.messages.catalogue import Catalogue
 from andon.models.types.errors import OptionError, ResourceError
@@ -30,7 +31,6 @@ from andon.serving.api.app import DEFAULTS, Surroundings, create_app
 from andon.serving.api.service import ServiceOptions
 from andon.serving.engine.engine import DEFAULT_LIMITS, Limits
 from andon.serving.engine.repository import ModelRepository
-from andon.serving.logs import log_as_json
 from andon.serving.notify.configuration import load_configuration
 from andon.serving.notify.opening import open_notifier
 from andon.serving.notify.sender import sending

@@ -68,6 +68,11 @@ class BlobStore:
             raise DataError("store.blob_damaged", digest, found=found)
         return contents
 
+    def has(self, digest: str) -> bool:
+        """Say whether something is kept under a digest. Raises ``ResourceError`` where the store cannot be read."""
+        with self._telling(digest):
+            return bool(self.files.exists(self._path(digest)))
+
     def remove(self, digest: str) -> int:
         """Remove what is kept under a digest, and return how many bytes that frees; 0 where nothing is."""
         with self._telling(digest):

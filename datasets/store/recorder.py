@@ -214,23 +214,24 @@ def _chained(head: Head, records: Sequence[InspectionRecord]) -> Iterator[tuple[
 
 def _insert(connection: Connection, new: Sequence[tuple[InspectionRecord, Entry]]) -> None:
     records = [record for record, _ in new]
-    insert_missing(connection, bundles, {record.bundle.digest: _bundle_row(record) for record in records})
+    insert_missing(connection, bundles, {record.bundle.digest: bundle_row(record) for record in records})
     insert_missing(
         connection, stations, {each: {"name": each} for each in (record.station for record in records) if each}
     )
     insert_latest(
         connection,
         parts,
-        {record.code.canonical: _part_row(record.code, record.time) for record in records if record.code},
+        {record.code.canonical: part_row(record.code, record.time) for record in records if record.code},
         "last_seen",
     )
     connection.execute(ledger.insert(), [row(entry) for _, entry in new])
-    connection.execute(inspections.insert(), [_row(record, entry) for record, entry in new])
-    counts = Counter((_hour(each.time), each.station or "", each.bundle.name, each.verdict) for each in records)
+    connection.execute(inspections.insert(), [inspection_row(record, entry) for record, entry in new])
+    counts = Counter((hour_of(each.time), each.station or "", each.bundle.name, each.verdict) for each in records)
     add_up(connection, tallies, counts)
 
 
-def _bundle_row(record: InspectionRecord) -> dict[str, Any]:
+def bundle_row(record: InspectionRecord) -> dict[str, Any]:
+    """The bundle of a record as a row of its table."""
     bundle = record.bundle
     return {
         "digest": bundle.digest,
@@ -241,7 +242,8 @@ def _bundle_row(record: InspectionRecord) -> dict[str, Any]:
     }
 
 
-def _part_row(code: PartCode, time: datetime) -> dict[str, Any]:
+def part_row(code: PartCode, time: datetime) -> dict[str, Any]:
+    """A part that was seen at ``time`` as a row of its table."""
     return {
         "code": code.canonical,
         "scheme": code.scheme.value,
@@ -251,11 +253,13 @@ def _part_row(code: PartCode, time: datetime) -> dict[str, Any]:
     }
 
 
-def _hour(time: datetime) -> datetime:
+def hour_of(time: datetime) -> datetime:
+    """The whole hour under which verdicts are counted."""
     return time.replace(minute=0, second=0, microsecond=0)
 
 
-def _row(record: InspectionRecord, entry: Entry) -> dict[str, Any]:
+def inspection_row(record: InspectionRecord, entry: Entry) -> dict[str, Any]:
+    """A record and its entry in the ledger as a row of the table."""
     return {
         "id": record.id,
         "time": record.time,

@@ -98,11 +98,12 @@ class KeepingRules:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What goes by one rule: the rows of one kind that came before ``before``."""
+    """What goes by one rule: the rows of one kind that came before ``before``; of images those alone whose entry is ``sent``, where that is said."""
 
     rule: str
     kind: str
     before: datetime
+    sent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +137,8 @@ class _Kind:
     condition: ColumnElement[bool]
 
 
-def limits(rules: KeepingRules, now: datetime) -> tuple[Limit, ...]:
-    """Say what goes by its age, kind by kind; nothing younger than the least age."""
+def limits(rules: KeepingRules, now: datetime, sent: int | None = None) -> tuple[Limit, ...]:
+    """Say what goes by its age, kind by kind; nothing younger than the least age, and no image after the entry ``sent``."""
     days = {
         "ok": rules.ok_days,
         "ng": rules.ng_days,
@@ -147,7 +148,7 @@ def limits(rules: KeepingRules, now: datetime) -> tuple[Limit, ...]:
         "ill": rules.ill_days,
     }
     return tuple(
-        Limit(f"{kind}_days", kind, _days_before(now, max(each, rules.least_days)))
+        Limit(f"{kind}_days", kind, _days_before(now, max(each, rules.least_days)), sent)
         for kind, each in days.items()
         if each is not None
     )
@@ -160,7 +161,13 @@ def pressed(rules: KeepingRules, now: datetime) -> tuple[Limit, ...]:
 
 
 def prune(
-    database: Database, blobs: BlobStore, origin: str, rules: KeepingRules, now: datetime, free_bytes: int
+    database: Database,
+    blobs: BlobStore,
+    origin: str,
+    rules: KeepingRules,
+    now: datetime,
+    free_bytes: int,
+    sent: int | None = None,
 ) -> Pruned:
     """Let go what the rules no longer keep.
 
@@ -170,6 +177,8 @@ def prune(
         In whose chain of the ledger it is said.
     free_bytes
         How much is free on the disk of ``blobs``.
+    sent
+        The last entry of this chain that a service has: images of later ones go only where the disk is nearly full. None where none are sent.
 
     Raises
     ------
@@ -178,7 +187,7 @@ def prune(
     """
     pruning = _Pruning(database, blobs, origin, rules.batch)
     done, left = Pruned(), rules.batches
-    for limit in limits(rules, now):
+    for limit in limits(rules, now, sent):
         while left and (part := pruning.step((limit,))):
             done, left = _sum(done, part), left - 1
     while left and free_bytes + done.freed_bytes < rules.min_free_bytes and (part := pruning.step(pressed(rules, now))):
@@ -306,7 +315,9 @@ _Found = tuple[str, str, str]
 def _matching(limit: Limit) -> ColumnElement[bool]:
     """Rows of a kind that came before a moment: their identifiers lead with when they were made."""
     kind = _KINDS[limit.kind]
-    return kind.kept & (kind.table.c.id < first_id(limit.before)) & kind.condition
+    old = kind.kept & (kind.table.c.id < first_id(limit.before)) & kind.condition
+    is_held = limit.sent is not None and limit.kind in _IMAGES
+    return old & (inspections.c.ledger_seq <= limit.sent) if is_held else old
 
 
 def _oldest(connection: Connection, chosen: Sequence[Limit], most: int) -> list[_Found]:

@@ -35,10 +35,21 @@ Manifest_co = TypeVar("Manifest_co", bound=Manifest, covariant=True)
 
 @dataclass(frozen=True)
 class Bundle(Generic[Manifest_co]):
-    """The deployable unit. ``files`` maps each name (``model.onnx``, ``goldens/00.png``) to its contents."""
+    """The deployable unit.
+
+    ``files`` maps each name (``model.onnx``, ``goldens/00.png``) to its contents. ``signature`` is ``signature.json`` as it was read:
+    who believes it asks ``andon.models.bundle.signature``.
+    """
 
     manifest: Manifest_co
     files: Mapping[str, bytes]
+    signature: bytes | None = None
+
+    @property
+    def contents(self) -> dict[str, bytes]:
+        """Every file as it is written: the manifest first."""
+        signed = {} if self.signature is None else {SIGNATURE: self.signature}
+        return {MANIFEST: self.manifest.encode(), **self.files, **signed}
 
     @property
     def digest(self) -> str:
@@ -96,7 +107,7 @@ def checked_bundle(contents: Mapping[str, bytes], subject: str) -> AnyBundle:
     _check_names(manifest, files, subject)
     _check_digests(manifest, files, subject)
     _check_graph(files[MODEL], f"{subject}/{MODEL}")
-    return Bundle(manifest, files)
+    return Bundle(manifest, files, contents.get(SIGNATURE))
 
 
 def _check_names(manifest: Manifest, files: Mapping[str, bytes], subject: str) -> None:

@@ -1,5 +1,6 @@
 """From a bundle to what judges by it, once it has proved itself on this machine."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -21,10 +22,13 @@ from andon.models.bundle.manifest import (
     HealthManifest,
     VisionManifest,
 )
+from andon.models.bundle.signature import check_signature
 from andon.models.bundle.storage import read_bundle
+from andon.models.graphs.placement import SessionMaker, open_session
 from andon.models.health.fitting import BaselineArrays, unpack
 from andon.models.health.graph import HealthGraph
 from andon.models.health.watching import HealthModel
+from andon.models.signing.keys import PublicKey
 from andon.models.types.errors import BundleError
 from andon.models.vision.graph import BANK_MULTIPLE, PatchGraph
 from andon.models.vision.inspector import PatchInspector, PatchScorer
@@ -65,18 +69,31 @@ LoadedBundle = LoadedInspector | LoadedHealth
 Loaded = TypeVar("Loaded", bound=LoadedBundle)
 
 
-def load_bundle(path: Path) -> LoadedBundle:
+def load_bundle(path: Path, trusted: Sequence[PublicKey] | None = None) -> LoadedBundle:
     """Read the bundle at ``path``, whatever its kind, and check it and its goldens.
+
+    Parameters
+    ----------
+    trusted
+        Keys of which one must have signed it; None where no signature is asked for.
 
     Raises
     ------
     BundleError
         The bundle is damaged, or this machine does not reproduce its goldens.
+    SignatureError
+        None of the trusted keys signed it.
     """
-    loaded = open_bundle(read_bundle(path))
+    bundle = read_bundle(path)
+    if trusted is not None:
+        check_signature(bundle, trusted, str(path))
+    return _proved(open_bundle(bundle), str(path))
+
+
+def _proved(loaded: LoadedBundle, path: str) -> LoadedBundle:
     parity = loaded.parity()
     if not parity.holds:
-        raise BundleError("bundle.parity", str(path), found=f"{parity.worst:.2e}", expected=f"{parity.tolerance:.0e}")
+        raise BundleError("bundle.parity", path, found=f"{parity.worst:.2e}", expected=f"{parity.tolerance:.0e}")
     return loaded
 
 
@@ -96,15 +113,15 @@ def load_health(path: Path) -> LoadedHealth:
     return _expect(LoadedHealth, load_bundle(path), path)
 
 
-def open_bundle(bundle: AnyBundle) -> LoadedBundle:
-    """Make what judges by ``bundle``, without running its goldens."""
+def open_bundle(bundle: AnyBundle, make_session: SessionMaker = open_session) -> LoadedBundle:
+    """Make what judges by ``bundle`` on what ``make_session`` decides, without running its goldens."""
     match bundle.manifest:
         case VisionManifest() as manifest:
-            vision = Bundle(manifest, bundle.files)
-            return LoadedInspector(vision, make_inspector(vision))
+            vision = Bundle(manifest, bundle.files, bundle.signature)
+            return LoadedInspector(vision, make_inspector(vision, make_session))
         case HealthManifest() as manifest:
-            health = Bundle(manifest, bundle.files)
-            return LoadedHealth(health, make_health_model(health))
+            health = Bundle(manifest, bundle.files, bundle.signature)
+            return LoadedHealth(health, make_health_model(health, make_session))
 
 
 def check_parity(bundle: AnyBundle) -> Parity:
@@ -112,9 +129,9 @@ def check_parity(bundle: AnyBundle) -> Parity:
     return open_bundle(bundle).parity()
 
 
-def make_inspector(bundle: VisionBundle) -> PatchInspector:
+def make_inspector(bundle: VisionBundle, make_session: SessionMaker = open_session) -> PatchInspector:
     """Make the inspector of ``bundle``, without running its goldens."""
-    graph = PatchGraph(bundle.files[MODEL])
+    graph = PatchGraph(bundle.files[MODEL], make_session=make_session)
     bank = _checked_bank(bundle.array(BANK, np.float32), graph.dimensions)
     manifest = bundle.manifest
     if manifest.preprocessing.intensity not in INTENSITIES:
@@ -123,7 +140,7 @@ def make_inspector(bundle: VisionBundle) -> PatchInspector:
     return PatchInspector(scorer, manifest.operating_point.threshold, manifest.gates)
 
 
-def make_health_model(bundle: HealthBundle) -> HealthModel:
+def make_health_model(bundle: HealthBundle, make_session: SessionMaker = open_session) -> HealthModel:
     """Make the health model of ``bundle``, without running its goldens."""
     manifest = bundle.manifest
     n, d = len(manifest.baselines), len(manifest.features.names)
@@ -134,7 +151,7 @@ def make_health_model(bundle: HealthBundle) -> HealthModel:
         scores=_shaped(bundle, CALIBRATION, (n, None)),
         drift_limits=_shaped(bundle, DRIFT_LIMITS, (n, d)),
     )
-    score = HealthGraph(bundle.files[MODEL]).distances
+    score = HealthGraph(bundle.files[MODEL], make_session=make_session).distances
     return HealthModel(manifest.features, manifest.settings, unpack(manifest.baselines, arrays), score)
 
 

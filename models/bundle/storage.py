@@ -28,10 +28,20 @@ def read_bundle(path: Path) -> AnyBundle:
         There is no bundle, or it is damaged, incomplete, of a newer schema, or holds what a bundle may not hold.
     """
     try:
-        contents = _read_zip(path) if path.is_file() else _read_folder(path)
+        contents = _unzip(path.read_bytes(), str(path)) if path.is_file() else _read_folder(path)
     except OSError as error:
         raise BundleError("bundle.unreadable", str(path), reason=error.strerror or str(error)) from error
     return checked_bundle(contents, str(path))
+
+
+def unpack_bundle(packed: bytes, subject: str) -> AnyBundle:
+    """Read and check a bundle from the bytes of an ``.andon`` file. Raises as ``read_bundle``."""
+    return checked_bundle(_unzip(packed, subject), subject)
+
+
+def pack_bundle(bundle: AnyBundle) -> bytes:
+    """The bytes of the ``.andon`` file of ``bundle``: the same ones each time."""
+    return _zip_bytes(bundle.contents)
 
 
 def write_bundle(bundle: AnyBundle, path: Path) -> None:
@@ -47,7 +57,7 @@ def write_bundle(bundle: AnyBundle, path: Path) -> None:
         The disk is full or cannot be written; what was at ``path`` is untouched.
     """
     check_replaceable(path)
-    contents = {MANIFEST: bundle.manifest.encode(), **bundle.files}
+    contents = bundle.contents
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -133,28 +143,33 @@ def _entries(folder: Path) -> list[Path]:
     return list(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []
 
 
-def _read_zip(path: Path) -> dict[str, bytes]:
+def _unzip(packed: bytes, subject: str) -> dict[str, bytes]:
     try:
-        with zipfile.ZipFile(BytesIO(path.read_bytes())) as archive:
+        with zipfile.ZipFile(BytesIO(packed)) as archive:
             entries = archive.infolist()
-            _check_entries(entries, path)
+            _check_entries(entries, subject)
             return {entry.filename: archive.read(entry) for entry in entries}
     except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
-        raise BundleError("bundle.zip", str(path), reason=str(error)) from error
+        raise BundleError("bundle.zip", subject, reason=str(error)) from error
 
 
-def _check_entries(entries: list[zipfile.ZipInfo], path: Path) -> None:
+def _check_entries(entries: list[zipfile.ZipInfo], subject: str) -> None:
     if sum(entry.file_size for entry in entries) > MAX_BYTES:
-        raise BundleError("bundle.too_large", str(path), limit=MAX_BYTES >> 20)
+        raise BundleError("bundle.too_large", subject, limit=MAX_BYTES >> 20)
     names: set[str] = set()
     for entry in entries:
         if stat.S_ISLNK(entry.external_attr >> 16):
-            raise BundleError("bundle.link", f"{path}/{entry.filename}")
-        if entry.filename in names or not _is_plain(entry.filename):
-            raise BundleError("bundle.extra_file", f"{path}/{entry.filename}")
+            raise BundleError("bundle.link", f"{subject}/{entry.filename}")
+        if entry.filename in names or not is_plain(entry.filename):
+            raise BundleError("bundle.extra_file", f"{subject}/{entry.filename}")
         names.add(entry.filename)
 
 
-def _is_plain(name: str) -> bool:
+def is_plain(name: str) -> bool:
+    """Say whether a bundle may hold a file of that name: none may lead out of it.
+
+    >>> is_plain("goldens/00.png"), is_plain("../bank.npy"), is_plain("more/bank.npy")
+    (True, False, False)
+    """
     folder, _, file = name.rpartition("/")
     return folder in ("", GOLDEN_FOLDER) and file not in ("", ".", "..") and "\\" not in file

@@ -9,6 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from andon.models.graphs.cancelling import applied
+from andon.models.graphs.placement import SessionMaker, open_session
 from andon.models.types.errors import BundleError, InputError
 
 Array = NDArray[Any]
@@ -37,14 +38,14 @@ class Port:
 class GraphSession:
     """A graph that keeps to its contract. Safe to call from several threads at once.
 
-    One thread a call: services and edge devices run calls side by side, and a small product gains nothing from more.
-
     Parameters
     ----------
     model
         The ONNX file's bytes. Never a path: what stands beside a file on disk must not be reachable from it.
     inputs, outputs
         What the graph must have. It may have more outputs, but no other inputs.
+    make_session
+        Decides what the graph runs on: one thread of the CPU where nothing else is said.
 
     Raises
     ------
@@ -52,15 +53,18 @@ class GraphSession:
         onnxruntime cannot load the graph, or it has another contract.
     """
 
-    def __init__(self, model: bytes, subject: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> None:
+    def __init__(
+        self,
+        model: bytes,
+        subject: str,
+        inputs: Sequence[Port],
+        outputs: Sequence[Port],
+        make_session: SessionMaker = open_session,
+    ) -> None:
         self._subject = subject
         self._inputs = inputs
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self._session = make_session(model)
         except RUNTIME_ERRORS as error:
             raise BundleError("bundle.graph", subject, reason=_one_line(error)) from error
         found = {port.name: port for port in self._session.get_inputs()}
@@ -137,12 +141,9 @@ def _one_line(error: Exception) -> str:
 
 _TYPES = {"uint8": "tensor(uint8)", "float32": "tensor(float)", "float64": "tensor(double)"}
 
-RUNTIME_ERRORS = (
-    onnxruntime.capi.onnxruntime_pybind11_state.Fail,
-    onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument,
-    onnxruntime.capi.onnxruntime_pybind11_state.InvalidGraph,
-    onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf,
-    onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented,
-    onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException,
+RUNTIME_ERRORS = tuple(
+    each
+    for each in vars(onnxruntime.capi.onnxruntime_pybind11_state).values()
+    if isinstance(each, type) and issubclass(each, Exception)
 )
-"""What onnxruntime raises for a graph that it cannot load or run."""
+"""What onnxruntime raises for a graph that it, or a device, cannot load or run."""

@@ -1,5 +1,6 @@
 """The health graph in onnxruntime: what ``distances`` computes, from a file that other runtimes read too."""
 
+from andon.models.graphs.placement import SessionMaker, open_session
 from andon.models.graphs.session import GraphSession, Port
 from andon.models.health.mahalanobis import Distances, Floats
 
@@ -18,6 +19,8 @@ class HealthGraph:
     ----------
     model
         The ONNX file's bytes, as ``health_graph`` writes them.
+    make_session
+        Decides what the graph runs on.
 
     Raises
     ------
@@ -25,8 +28,8 @@ class HealthGraph:
         onnxruntime cannot load the graph, or it has another contract.
     """
 
-    def __init__(self, model: bytes, subject: str = "model.onnx") -> None:
-        self._session = GraphSession(model, subject, INPUTS, OUTPUTS)
+    def __init__(self, model: bytes, subject: str = "model.onnx", make_session: SessionMaker = open_session) -> None:
+        self._session = GraphSession(model, subject, INPUTS, OUTPUTS, make_session)
 
     def distances(self, features: Floats, mean: Floats, whitener: Floats) -> Distances:
         """Measure the Mahalanobis distance of each row; see ``andon.models.health.mahalanobis.distances``.

@@ -304,6 +304,38 @@ class SignalSource(Protocol):
         """Deliver blocks of samples as they come, of any sensor, until there are no more."""
 
 
+@dataclass(frozen=True, slots=True)
+class TimedRow:
+    """Process values of a machine at one time.
+
+    Parameters
+    ----------
+    time
+        When they were read, in UTC.
+    measures
+        Values by name with the unit at its end, such as ``velocity_rms_mm_s``; None where one could not be had or believed.
+    """
+
+    asset: str
+    time: datetime
+    measures: Mapping[str, float | None]
+
+
+class RowSource(Protocol):
+    """Process values, or what stands in for them; open while it is used in a ``with`` statement."""
+
+    def __enter__(self) -> Self:
+        """Open it."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+
+    def rows(self) -> Iterator[TimedRow]:
+        """Deliver rows as they come, of any machine, until there are no more."""
+
+
 class Diagnoser(Protocol):
     """Concludes from a signal what is wrong with a machine. Safe to call from several threads at once."""
 

@@ -5,6 +5,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from andon.models.graphs.placement import SessionMaker, open_session
 from andon.models.graphs.session import GraphSession, Port
 from andon.models.types.errors import BundleError
 from andon.models.types.vision import Frame
@@ -28,10 +29,12 @@ class PatchGraph:
     ----------
     model
         The ONNX file's bytes. Never a path: what stands beside a file on disk must not be reachable from it.
+    make_session
+        Decides what the graph runs on.
     """
 
-    def __init__(self, model: bytes, subject: str = "model.onnx") -> None:
-        self._session = GraphSession(model, subject, INPUTS, OUTPUTS)
+    def __init__(self, model: bytes, subject: str = "model.onnx", make_session: SessionMaker = open_session) -> None:
+        self._session = GraphSession(model, subject, INPUTS, OUTPUTS, make_session)
         (_, height, width, _), (_, dimensions) = self._session.shape("image"), self._session.shape("bank")
         sizes = (height, width, dimensions, *self._session.shape("distances"))
         if not all(isinstance(size, int) for size in sizes):

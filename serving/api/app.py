@@ -18,6 +18,7 @@ from andon.models.types.vibration import Machine
 from andon.serving.api.alerts import AlertEndpoints
 from andon.serving.api.assets import AssetEndpoints
 from andon.serving.api.bundles import BundleEndpoints
+from andon.serving.api.edge import EdgeEndpoints
 from andon.serving.api.events import EventEndpoints
 from andon.serving.api.health import HealthEndpoints
 from andon.serving.api.inspections import InspectionEndpoints
@@ -145,6 +146,7 @@ def _endpoints(service: Service, desk: SignalDesk, security: Security, machines:
         # Reports before assets, whose paths take whatever follows.
         ReportEndpoints(service, machines),
         AssetEndpoints(service, machines),
+        EdgeEndpoints(service),
         EventEndpoints(service.broadcast),
         LedgerEndpoints(service),
         PlaceEndpoints(service),

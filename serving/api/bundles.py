@@ -1,18 +1,27 @@
-"""``/api/v1/bundles``: what is served, and what was refused."""
+"""``/api/v1/bundles``: what is served, what was refused, and a bundle itself."""
 
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from andon.models.bundle.bundle import AnyBundle
+from andon.models.bundle.storage import pack_bundle, read_bundle
 from andon.models.messages.catalogue import Catalogue
+from andon.models.types.errors import BundleError, ResourceError
+from andon.serving.api import schemas
 from andon.serving.api.answers import as_json
+from andon.serving.api.callers import check_grade
 from andon.serving.api.languages import language_of
 from andon.serving.api.routing import make_router
 from andon.serving.api.schemas import BUNDLE, BUNDLES, PROBLEM_RESPONSES, answers, path_parameters
 from andon.serving.api.service import Service
 from andon.serving.engine.repository import Entry
+from andon.serving.security.grades import Destination
+
+ANDON_FILE = "application/zip"
 
 
 def state(entry: Entry) -> str:
@@ -51,6 +60,17 @@ class BundleEndpoints:
             responses={**answers(BUNDLE), **PROBLEM_RESPONSES},
             openapi_extra={"parameters": path_parameters("{name}")},
         )
+        router.add_api_route(
+            "/bundles/{name}/content",
+            self.content,
+            summary="Fetch the bundle that serves, as an .andon file with its signature",
+            response_class=Response,
+            responses={
+                200: {"description": "Done", "content": {ANDON_FILE: {"schema": schemas.BYTES}}},
+                **PROBLEM_RESPONSES,
+            },
+            openapi_extra={"parameters": path_parameters("{name}")},
+        )
         return router
 
     async def bundles(self, request: Request) -> Response:
@@ -65,6 +85,14 @@ class BundleEndpoints:
         manifest = entry.model.manifest if entry.model else None
         return as_json({**_summary(entry, self._texts(request)), "manifest": manifest})
 
+    async def content(self, request: Request) -> Response:
+        """Give the bundle that serves under a name: what a station at the line fetches and checks."""
+        check_grade(request, self._service.options.grade, Destination.HERE)
+        name = request.path_params["name"]
+        digest, path = self._service.repository.model(name).digest, self._service.repository.entry(name).path
+        packed = await self._service.archive.call(lambda: pack_bundle(_serving(path, name, digest)))
+        return Response(packed, media_type=ANDON_FILE, headers={"ETag": f'"{digest}"', "Cache-Control": "no-cache"})
+
     def _texts(self, request: Request) -> Catalogue:
         return self._service.texts(language_of(request))
 
@@ -77,3 +105,14 @@ def _summary(entry: Entry, texts: Catalogue) -> dict[str, Any]:
         "state": state(entry),
         "reason": reason(entry, texts) or None,
     }
+
+
+def _serving(path: Path, name: str, digest: str) -> AnyBundle:
+    """Read the bundle that serves; another one may lie there already, or lie there only half."""
+    try:
+        found = read_bundle(path)
+    except BundleError as error:
+        raise ResourceError("serving.bundle_unreadable", name, reason=str(error)) from error
+    if found.digest != digest:
+        raise ResourceError("serving.bundle_changing", name, found=found.digest[:12], expected=digest[:12])
+    return found

@@ -398,6 +398,35 @@ FEEDBACK_REQUEST = json_request(
     )
 )
 
+_DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+EDGE_HEAD = object_of({"origin": STRING, "seq": {"type": "integer", "minimum": 0}, "hash": _DIGEST})
+_ENTRY = object_of(
+    {
+        "seq": {"type": "integer", "minimum": 1},
+        "previous": _DIGEST,
+        "hash": _DIGEST,
+        "body": {**STRING, "description": "Canonical JSON, as it is chained"},
+        "document": {**nullable("string"), "description": "The answer, where the entry is of an inspection"},
+        "image": {**BOOLEAN, "description": "Whether its image was sent before"},
+    },
+    ["seq", "previous", "hash", "body"],
+)
+_EDGE_BUNDLE = object_of({"digest": _DIGEST, "name": STRING, "kind": STRING, "manifest": STRING})
+_EDGE_RECIPE = object_of({"created": {"type": "string", "format": "date-time"}, "document": STRING})
+EDGE_ENTRIES_REQUEST = json_request(
+    object_of(
+        {
+            "entries": array_of(_ENTRY, minItems=1, maxItems=1000),
+            "bundles": array_of(_EDGE_BUNDLE),
+            "recipes": array_of(_EDGE_RECIPE),
+        },
+        ["entries"],
+    )
+)
+EDGE_DIGESTS = json_request(object_of({"digests": array_of(_DIGEST, maxItems=512)}))
+EDGE_MISSING = object_of({"missing": array_of(_DIGEST)})
+EDGE_IMAGE_REQUEST = {"requestBody": {"required": True, "content": {"application/octet-stream": {"schema": BYTES}}}}
+
 
 def add_route(
     router: APIRouter,

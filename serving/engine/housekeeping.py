@@ -4,11 +4,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
-from datetime import UTC, datetime
 
+from andon.datasets.store.cleaning import clean
 from andon.datasets.store.opening import Store
-from andon.datasets.store.retention import KeepingRules, Pruned, prune, sweep
+from andon.datasets.store.retention import KeepingRules
 from andon.models.types.errors import ResourceError
 
 logger = logging.getLogger(__name__)
@@ -29,7 +28,7 @@ async def housekeeping(store: Store, rules: KeepingRules, interval_s: float) -> 
 async def _keep_house(store: Store, rules: KeepingRules, interval_s: float) -> None:
     while True:
         try:
-            await _finished(asyncio.create_task(asyncio.to_thread(_clean, store, rules)))
+            await _finished(asyncio.create_task(asyncio.to_thread(clean, store, rules)))
         except ResourceError as error:
             logger.warning("not pruned", extra={"fields": {"code": error.code, "reason": str(error)}})
         await asyncio.sleep(interval_s)
@@ -42,18 +41,6 @@ async def _finished(run: asyncio.Task[None]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait([run])
         raise
-
-
-def _clean(store: Store, rules: KeepingRules) -> None:
-    now = datetime.now(UTC)
-    pruned = prune(store.database, store.blobs, store.origin, rules, now, store.room.free_bytes())
-    orphans = sweep(store.database, store.blobs, now)
-    if _is_worth_a_line(pruned, orphans):
-        logger.info("pruned", extra={"fields": {**asdict(pruned), "orphans": orphans}})
-
-
-def _is_worth_a_line(pruned: Pruned, orphans: int) -> bool:
-    return bool(pruned.images or pruned.waveforms or orphans or any((pruned.rows or {}).values()))
 
 
 def _report(task: asyncio.Task[None]) -> None:

@@ -57,6 +57,7 @@ TABLE: Sequence[Row] = (
     ("POST", "/v2/repository/index", _VIEWER),
     # The work at the line.
     ("POST", "/api/v1/inspections", _OPERATOR),
+    ("GET", "/api/v1/bundles/{name}/content", _OPERATOR),
     ("POST", "/api/v1/inspections/{id}/disposition", _OPERATOR),
     ("POST", "/api/v1/signals", _OPERATOR),
     ("POST", "/api/v1/alerts/{id}/acknowledge", _OPERATOR),
@@ -67,6 +68,10 @@ TABLE: Sequence[Row] = (
     ("POST", "/v2/models/{model}/infer", _OPERATOR),
     ("POST", "/v2/models/{model}/versions/{version}/infer", _OPERATOR),
     ("POST", "/invocations", _OPERATOR),
+    ("GET", "/api/v1/edge/{origin}/head", _OPERATOR),
+    ("POST", "/api/v1/edge/{origin}/entries", _OPERATOR),
+    ("POST", "/api/v1/edge/images/missing", _OPERATOR),
+    ("PUT", "/api/v1/edge/images/{digest}", _OPERATOR),
     # What decides about the line, and what leaves it.
     ("POST", "/v2/repository/models/{model}/load", _ENGINEER),
     ("POST", "/v2/repository/models/{model}/unload", _ENGINEER),
@@ -93,6 +98,9 @@ UNAUDITED = frozenset(
     {
         "POST /api/v1/inspections",
         "POST /api/v1/signals",
+        "POST /api/v1/edge/{origin}/entries",
+        "POST /api/v1/edge/images/missing",
+        "PUT /api/v1/edge/images/{digest}",
         "POST /v2/models/{model}/infer",
         "POST /v2/models/{model}/versions/{version}/infer",
         "POST /v2/repository/index",

@@ -8,6 +8,7 @@ from tests.bench import (
     bench_accuracy,
     bench_database,
     bench_diagnosis,
+    bench_edge,
     bench_load,
     bench_memory,
     bench_monitoring,
@@ -15,6 +16,7 @@ from tests.bench import (
     bench_signal_graph,
     bench_stream,
     bench_tensors,
+    bench_updates,
     bench_vibration,
     bench_vision,
 )
@@ -30,6 +32,8 @@ BENCHES = {
     "serving": bench_serving.main,
     "tensors": bench_tensors.main,
     "load": bench_load.main,
+    "edge": bench_edge.main,
+    "updates": bench_updates.main,
     "stream": bench_stream.main,
     "signal_graph": bench_signal_graph.main,
 }

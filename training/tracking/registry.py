@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -12,6 +12,7 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
+from andon.datasets.registry.tags import SIGNATURE_TAG
 from andon.models.bundle.bundle import AnyBundle
 from andon.models.bundle.runtime import load_bundle
 from andon.models.bundle.storage import check_replaceable, read_bundle, write_bundle
@@ -79,6 +80,8 @@ def push(bundle_path: Path, name: str, store: TrackingStore, progress: Progress 
             logged = _logged(client, store, bundle)
             progress("tracking.pushing", 1, 2)
             version = _register(client, name, bundle.digest, logged)
+        if bundle.signature is not None:
+            client.set_model_version_tag(name, version.version, SIGNATURE_TAG, bundle.signature.decode())
         progress("tracking.pushing", 2, 2)
         return _registered(version)
 
@@ -114,7 +117,7 @@ def promote(
         progress("tracking.promoting", 0, 3)
         folder = _download(store, client, found, Path(scratch))
         progress("tracking.promoting", 1, 3)
-        bundle = load_bundle(folder).bundle
+        bundle = _with_signature(load_bundle(folder).bundle, found)
         _require_digest(bundle, found)
         progress("tracking.promoting", 2, 3)
         if published is not None:
@@ -142,12 +145,18 @@ def pull(uri: str, out: Path, store: TrackingStore, progress: Progress = silent)
         model = _known_model(client, name)
         found = _known_version(client, model, version or _aliased(model, alias))
         progress("tracking.pulling", 0, 2)
-        bundle = read_bundle(_download(store, client, found, Path(scratch)))
+        bundle = _with_signature(read_bundle(_download(store, client, found, Path(scratch))), found)
         _require_digest(bundle, found)
         progress("tracking.pulling", 1, 2)
     write_bundle(bundle, out)
     progress("tracking.pulling", 2, 2)
     return _registered(found)
+
+
+def _with_signature(bundle: AnyBundle, version: ModelVersion) -> AnyBundle:
+    """Put the signature that a version has now in the place of the one that it was logged with."""
+    signature = version.tags.get(SIGNATURE_TAG)
+    return replace(bundle, signature=signature.encode()) if signature else bundle
 
 
 def list_versions(store: TrackingStore) -> list[RegisteredVersion]:

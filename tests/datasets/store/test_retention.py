@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
+from tests.datasets.store.boxes import BOX, keep, rows
 from tests.datasets.store.records import START, inspection
 
 from andon.datasets.store.blobs import BlobStore, open_blobs
 from andon.datasets.store.database import Database, open_database
 from andon.datasets.store.ledger import entries, find_changed_document
+from andon.datasets.store.opening import StoreOptions, open_store
 from andon.datasets.store.recorder import Recorder
 from andon.datasets.store.retention import KeepingRules, limits, plan, pressed, prune, sweep
 from andon.datasets.store.schema import alerts, assets, dispositions, health, inspections, ledger, signals
@@ -299,3 +301,13 @@ def test_what_is_needed_is_never_removed(
         assert (connection.scalar(select(func.count()).select_from(ledger)) or 0) >= len(kept)
     assert verify(entries(database, ORIGIN), Head(ORIGIN)).broken is None
     database.close()
+
+
+def test_images_that_are_still_to_be_sent_go_only_where_the_disk_is_nearly_full(tmp_path: Path) -> None:
+    with (store := open_store(tmp_path, StoreOptions(BOX))).database:
+        keep(store, range(4))
+        late = START + timedelta(days=400)
+        prune(store.database, store.blobs, BOX, RULES, late, PLENTY, sent=2)
+        assert [each["image_kept"] for each in rows(store, inspections)] == [False, False, True, True]
+        prune(store.database, store.blobs, BOX, RULES, late, 0, sent=2)
+        assert not any(each["image_kept"] for each in rows(store, inspections))

@@ -12,6 +12,7 @@ from string import Formatter
 import pytest
 
 from andon.datasets.figures import DETECTION, PLAIN, WITH_INTERVAL
+from andon.hardware.edge.status import COLUMNS
 from andon.models.command.main import GROUP
 from andon.models.messages import catalogue as messages
 from andon.models.messages.catalogue import LANGUAGES, catalogue
@@ -61,6 +62,7 @@ def built_codes() -> dict[str, set[str]]:
     - ``evaluate.{}`` is a figure, or a column of the tables of figures.
     - ``tracking.{}`` is an axis, the line or a group of parts in the histogram of scores.
     - ``report.{}`` and ``alert.{}_{}`` are asked for by the template of the service report.
+    - ``edge.{}`` is a column of the page that tells how a box is.
     - ``inspect.{}`` is the measure of the gate that asks for another picture.
     """
     entries = entry_points(group=GROUP)
@@ -81,6 +83,7 @@ def built_codes() -> dict[str, set[str]]:
         | {f"tracking.{name}" for name in ("calibration_good", "test_good", "test_bad")},
         "report.{}": {code for code in texts if code.startswith("report.")},
         "alert.{}_{}": {code for code in texts if code.startswith(("alert.fault_", "alert.severity_", "alert.kind_"))},
+        "edge.{}": {f"edge.{name}" for name in COLUMNS},
         "inspect.{}": {f"inspect.{gate.measure}" for gate in teach_gates([{"exposure": 0.0, "focus": 0.0}])},
     }
 

@@ -1,0 +1,127 @@
+"""``andon edge``: from camera to PLC on the box beside the line."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from threading import Event
+
+from andon.hardware.edge.agent import Agent, opened_agent, placed_recipes
+from andon.hardware.edge.config import CAMERAS, PLCS, ConfigError, EdgeConfig, Fault, installed, read_config
+from andon.hardware.edge.demo import run_demo
+from andon.hardware.edge.notify import tell_systemd, watchdog_s
+from andon.hardware.edge.status import status_document, telling
+from andon.hardware.profiles.commands import bench, bench_options
+from andon.models.command.console import Console
+from andon.models.command.logs import log_as_json
+from andon.models.command.main import BAD_INPUT, DONE
+from andon.models.command.options import actions, andon_home
+from andon.models.messages.catalogue import Catalogue
+from andon.models.types.errors import OptionError
+
+FOLDER = "edge"
+"""Under ``andon_home``: what the box keeps."""
+
+ALIVE_S = 1.0
+"""How often it is looked whether all stations run."""
+
+
+def edge(parser: argparse.ArgumentParser, text: Catalogue) -> None:
+    """Define ``andon edge check``, ``run``, ``bench`` and ``demo``."""
+    add = actions(parser, text, "edge")
+    for word, run in (("check", _check), ("run", _run)):
+        add(word, run).add_argument("config", type=Path, metavar="CONFIG", help=text.text("help.edge_config"))
+    bench_options(add("bench", bench), text)
+    demo = add("demo", _demo)
+    demo.add_argument("bundle", type=Path, metavar="BUNDLE", help=text.text("help.bundle_path"))
+    demo.add_argument("--images", default="synthetic:pcb", metavar="SRC", help=text.text("help.edge_demo_images"))
+
+
+def _check(arguments: argparse.Namespace, console: Console) -> int:
+    config = _config(arguments.config, console)
+    if config is None:
+        return BAD_INPUT
+    placed = placed_recipes(config)
+    for refusal in {refusal for each in placed.values() for refusal in each.refusals}:
+        console.say("profile.not_used", reason=console.catalogue.error(refusal.error))
+    for plan in config.stations:
+        digests = {name: placed[name].loaded.bundle.digest for name in plan.recipes}
+        console.emit({"station": plan.name, "camera": plan.camera, "plc": plan.plc, "recipes": digests, "ok": True})
+        console.say("edge.station_fits", name=plan.name, camera=plan.camera, plc=plan.plc, recipes=", ".join(digests))
+    return DONE
+
+
+def _config(path: Path, console: Console) -> EdgeConfig | None:
+    """Read a configuration; what is wrong with it is told line by line, and None is returned."""
+    try:
+        return read_config(path, installed(CAMERAS), installed(PLCS))
+    except ConfigError as error:
+        _complain(path, error.faults, console)
+        console.complain(error)
+        return None
+
+
+def _complain(path: Path, faults: Sequence[Fault], console: Console) -> None:
+    for fault in faults:
+        text = console.text(fault.problem.code, **fault.problem.params)
+        console.emit({"path": str(path), "line": fault.line, "error": text})
+        console.say("edge.problem", path=str(path), line=fault.line, text=text)
+
+
+def _run(arguments: argparse.Namespace, console: Console) -> int:
+    config = _config(arguments.config, console)
+    if config is None:
+        return BAD_INPUT
+    log_as_json(sys.stderr)
+    with _stopped_by_signals() as stop, opened_agent(config, andon_home(os.environ) / FOLDER) as (agent, store, told):
+        document = partial(status_document, config.box.box, agent.stations, store, told)
+        plan = config.status
+        with telling(plan.host, plan.port, _key(config), document, console.catalogue) as address, agent:
+            stations = [each.parts.name for each in agent.stations]
+            console.say("edge.running", url=address, stations=", ".join(stations))
+            console.emit({"url": address, "stations": stations})
+            console.stdout.flush()
+            _watch(agent, stop)
+    return DONE
+
+
+def _key(config: EdgeConfig) -> str | None:
+    """Read what must be sent to be told how the box is."""
+    if config.status.key_file is None:
+        return None
+    path = config.folder / config.status.key_file
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError("edge.key_file", str(path), reason=str(error)) from error
+
+
+def _demo(arguments: argparse.Namespace, console: Console) -> int:
+    run_demo(arguments.bundle, arguments.images, console)
+    return DONE
+
+
+def _watch(agent: Agent, stop: Event) -> None:
+    """Tell systemd that the box is alive as long as all its stations are. Raises where one is not."""
+    beat_s = min(watchdog_s(os.environ) or ALIVE_S, ALIVE_S)
+    tell_systemd(os.environ, "READY=1")
+    while not stop.wait(beat_s):
+        agent.check()
+        tell_systemd(os.environ, "WATCHDOG=1")
+    tell_systemd(os.environ, "STOPPING=1")
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[Event]:
+    """Give an event that SIGTERM and SIGINT set."""
+    stop = Event()
+    former = {each: signal.signal(each, lambda *_: stop.set()) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for each, handler in former.items():
+            signal.signal(each, handler)

@@ -1,0 +1,209 @@
+"""Keep what a station decided, before the PLC hears of it; others are told once that is done."""
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from andon.datasets.store.inspections import InspectionFilter, KeptInspections
+from andon.datasets.store.line_entries import keep_answer, keep_unjudged, last_unanswered
+from andon.datasets.store.opening import Store
+from andon.datasets.store.recorder import BundleRecord, InspectionRecord, Recorder
+from andon.hardware.edge.judging import Judged
+from andon.hardware.messaging.documents import StationVerdict
+from andon.hardware.plc.handshake import Answer, Trigger
+from andon.models.types.errors import AndonError
+from andon.models.types.identifiers import new_id
+from andon.models.types.line import LineFault, VerdictCode
+from andon.models.types.moments import as_text
+from andon.models.types.vision import Verdict
+from andon.models.vision.documents import inspection_document
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the PLC is told of a part: its answer, and the inspection behind it where there is one."""
+
+    answer: Answer
+    inspection: str | None
+
+
+Listener = Callable[[StationVerdict], None]
+"""Told of every part; what it is told twice, under one identifier, is the same."""
+
+TOLD_AGAIN = 500
+"""So many of the last parts are told again at the start: who listens knows those it has by their identifiers."""
+
+logger = logging.getLogger(__name__)
+
+
+class PartRecords:
+    """Keeps the parts of all stations of a box. Safe to use from several threads at once; end it with ``close``.
+
+    Parameters
+    ----------
+    listeners
+        Told of each part once it is kept, on a thread of their own.
+    """
+
+    def __init__(self, store: Store, listeners: Sequence[Listener] = ()) -> None:
+        self._store = store
+        self._listeners = listeners
+        self._recorder = Recorder(store.database, store.origin)
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="answers")
+
+    def check(self) -> None:
+        """Return where there is room for more. Raises ``StorageFullError`` or ``ResourceError``."""
+        self._store.room.check()
+
+    def keep(self, station: str, trigger: Trigger, judged: Judged, told: VerdictCode) -> str:
+        """Keep a part with its picture, and return the identifier of its inspection once both survive a power cut.
+
+        Parameters
+        ----------
+        told
+            What the PLC is told of it.
+
+        Raises
+        ------
+        StorageFullError
+            There is no room left.
+        ResourceError
+            The disk or the database cannot be written.
+        """
+        self._store.room.check()
+        record = _record(station, trigger, judged, told, self._store.blobs.put(judged.image))
+        self._recorder.record(record).result()
+        self._beside.submit(self._tell, _verdict(msgspec.json.decode(record.document)))
+        return record.id
+
+    def answered(self, told: Told) -> None:
+        """Keep that the PLC took an answer; nobody waits for it."""
+        answer = told.answer
+        if told.inspection:
+            keep = partial(keep_answer, self._store.database, self._store.origin, told.inspection)
+            self._beside.submit(keep, answer.verdict.name, answer.trigger.count, datetime.now(UTC))
+
+    def unjudged(self, station: str, answer: Answer) -> None:
+        """Keep that a part could not be judged; nobody waits for it."""
+        trigger = answer.trigger
+        keep = partial(keep_unjudged, self._store.database, self._store.origin, station, trigger.serial)
+        now = datetime.now(UTC)
+        self._beside.submit(keep, trigger.count, answer.fault.name, now)
+        reason = f"fault.{answer.fault.name.lower()}"
+        said = StationVerdict(
+            id=new_id(), station=station, time=now, verdict=answer.verdict, serial=trigger.serial, reason=reason
+        )
+        self._beside.submit(self._tell, said)
+
+    def tell_again(self) -> None:
+        """Tell of the last parts: a process before this one may have ended before it could."""
+        page = KeptInspections(self._store.database).page(InspectionFilter(), None, TOLD_AGAIN)
+        for kept in reversed(page.items):
+            document = msgspec.json.decode(kept.document)
+            if "line" in document:
+                self._beside.submit(self._tell, _verdict(document))
+
+    def _tell(self, verdict: StationVerdict) -> None:
+        for listener in self._listeners:
+            try:
+                listener(verdict)
+            except AndonError as error:
+                logger.warning("not told", extra={"fields": {"code": error.code, "reason": str(error)}})
+
+    def last_answer(self, station: str) -> Told | None:
+        """Find what a process before this one was about to tell the PLC, where it is not known to have taken it."""
+        found = last_unanswered(self._store.database, self._store.origin, station)
+        return None if found is None else _told(msgspec.json.decode(found.document))
+
+    def close(self) -> None:
+        """Keep what waits, then end."""
+        self._beside.shutdown()
+        self._recorder.close()
+
+
+def _record(station: str, trigger: Trigger, judged: Judged, told: VerdictCode, image: str) -> InspectionRecord:
+    identifier, time = new_id(), datetime.now(UTC)
+    recipe, inspection, code = judged.recipe, judged.inspection, judged.code
+    bundle = recipe.loaded.bundle
+    document = {
+        "id": identifier,
+        "time": as_text(time),
+        "path": None,
+        "model": recipe.bundle_name,
+        "bundle_digest": bundle.digest,
+        "serial": trigger.serial or (code.text if code else None),
+        "part": code.canonical if code else None,
+        "station": station,
+        "recipe": recipe.digest,
+        "operator": None,
+        "image": image,
+        **inspection_document(inspection, 0.0),
+        "line": _line_document(trigger, judged, told),
+    }
+    return InspectionRecord(
+        id=identifier,
+        time=time,
+        code=code,
+        station=station,
+        bundle=BundleRecord(bundle.digest, recipe.bundle_name, bundle.manifest.label, bundle.manifest.encode()),
+        recipe=recipe.digest,
+        verdict=inspection.verdict.value,
+        score=inspection.score,
+        threshold=inspection.threshold,
+        operator=None,
+        image=image,
+        request_key=None,
+        request_digest=None,
+        document=msgspec.json.encode(document),
+    )
+
+
+def _line_document(trigger: Trigger, judged: Judged, told: VerdictCode) -> dict[str, Any]:
+    return {
+        "trigger_count": trigger.count,
+        "told": told.name,
+        "takes": judged.takes,
+        "take_ms": round(judged.take_ms, 3),
+        "frame_number": judged.shot.number,
+        "exposed": as_text(judged.shot.time),
+    }
+
+
+def _told(document: dict[str, Any]) -> Told | None:
+    line = document.get("line")
+    if line is None:
+        return None
+    trigger = Trigger(line["trigger_count"], 0, document["serial"] or "")
+    code = VerdictCode[line["told"]]
+    fault = LineFault.TAKT if code is VerdictCode.ERROR else LineFault.NONE
+    return Told(Answer(trigger, code, fault, document["score"], document["threshold"]), document["id"])
+
+
+def _verdict(document: dict[str, Any]) -> StationVerdict:
+    return StationVerdict(
+        id=document["id"],
+        station=document["station"],
+        time=datetime.fromisoformat(document["time"]),
+        verdict=VerdictCode[document["line"]["told"]],
+        score=document["score"],
+        threshold=document["threshold"],
+        serial=document["serial"] or "",
+        reason=document["reason"],
+        milliseconds=document["milliseconds"]["total"],
+        bundle=document["bundle_digest"],
+    )
+
+
+def code_of(verdict: Verdict) -> VerdictCode:
+    """What a PLC is told of a verdict: a part that could not be judged within its retakes is not a good one.
+
+    >>> code_of(Verdict.RETAKE).name
+    'NG'
+    """
+    return VerdictCode.OK if verdict is Verdict.OK else VerdictCode.NG

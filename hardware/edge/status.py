@@ -1,0 +1,189 @@
+"""How a box is: a page for people, JSON for a fleet, figures for Prometheus."""
+
+import hmac
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from html import escape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from json import dumps
+from threading import Thread
+from typing import Any
+
+import numpy as np
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from andon.datasets.store.ledger import head_of
+from andon.datasets.store.opening import Store
+from andon.hardware.edge.station import Station
+from andon.hardware.edge.telling import Tellers
+from andon.hardware.edge.upload import Progress
+from andon.models.messages.catalogue import Catalogue
+from andon.models.types.errors import ResourceError
+from andon.models.types.line import LineFault, VerdictCode
+from andon.models.types.moments import as_text
+
+SCHEMA_VERSION = 1
+COLUMNS = ("name", "state", "fault", "recipe", "parts", "ok", "ng", "errors", "p50_ms", "p99_ms", "last_verdict_time")
+"""Of the page, each with its text."""
+
+"""Of the page, each with its text."""
+Document = Callable[[], dict[str, Any]]
+
+
+def status_document(box: str, stations: Sequence[Station], store: Store, told: Tellers) -> dict[str, Any]:
+    """Say how a box is."""
+    head = head_of(store.database, store.origin)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "box": box,
+        "stations": [_station(each) for each in stations],
+        "outbox": _outbox(told.upload()) if told.upload else None,
+        "brokers": told.failures(),
+        "ledger": {"entries": head.seq, "head": head.hash},
+    }
+
+
+def _outbox(upload: Progress) -> dict[str, Any]:
+    return {
+        "waiting": upload.waiting,
+        "last_success": as_text(upload.last_success) if upload.last_success else None,
+        "last_error": str(upload.error) if upload.error else None,
+    }
+
+
+def _station(station: Station) -> dict[str, Any]:
+    figures, state = station.figures, station.state
+    recipe = station.parts.recipes[state.recipe]
+    latencies = list(figures.latencies_ms) or [0.0]
+    p50, p99 = np.percentile(latencies, (50, 99)).round(2).tolist()
+    return {
+        "name": station.parts.name,
+        "kind": "vision",
+        # It starts anew for each part, as long as the camera is armed.
+        "state": "running" if state.fault in (LineFault.NONE, LineFault.STARTING) else "stopped",
+        "fault": state.fault.name.lower(),
+        "error": str(figures.fault) if figures.fault else None,
+        "recipe": recipe.name,
+        "provider": recipe.provider,
+        "bundle": recipe.bundle_name,
+        "bundle_digest": recipe.loaded.bundle.digest,
+        "parts": sum(figures.told.values()),
+        "ok": figures.told[VerdictCode.OK.name],
+        "ng": figures.told[VerdictCode.NG.name],
+        "retake": 0,
+        "errors": figures.told[VerdictCode.ERROR.name],
+        "last_verdict_time": as_text(figures.last_verdict) if figures.last_verdict else None,
+        "p50_ms": p50,
+        "p99_ms": p99,
+    }
+
+
+class _Figures(Collector):
+    """Reads the status anew for each scrape."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+
+    def collect(self) -> Iterator[Metric]:
+        parts = CounterMetricFamily("andon_edge_parts", "Parts that the PLC was answered", labels=["station", "told"])
+        running = GaugeMetricFamily("andon_edge_station_running", "1 where a station takes parts", labels=["station"])
+        latency = GaugeMetricFamily(
+            "andon_edge_answer_seconds", "From trigger to answer, of the last parts", labels=["station", "quantile"]
+        )
+        for each in self._document()["stations"]:
+            name = each["name"]
+            for told in ("ok", "ng", "errors"):
+                parts.add_metric([name, told], each[told])
+            running.add_metric([name], each["state"] == "running")
+            for quantile, value in (("0.5", each["p50_ms"]), ("0.99", each["p99_ms"])):
+                latency.add_metric([name, quantile], value / 1e3)
+        yield from (parts, running, latency)
+
+
+@contextmanager
+def telling(host: str, port: int, key: str | None, document: Document, text: Catalogue) -> Iterator[str]:
+    """Tell over HTTP how the box is, and give the address: ``/`` for people, ``/status`` as JSON, ``/metrics``.
+
+    Parameters
+    ----------
+    key
+        What must be sent as a bearer token; None where anybody may know.
+
+    Raises
+    ------
+    ResourceError
+        The address cannot be listened on.
+    """
+    registry = CollectorRegistry()
+    registry.register(_Figures(document))
+    answers: Mapping[str, tuple[str, Callable[[], bytes]]] = {
+        "/": ("text/html; charset=utf-8", lambda: _page(document(), text).encode()),
+        "/status": ("application/json", lambda: dumps(document(), ensure_ascii=False).encode()),
+        "/metrics": (CONTENT_TYPE_LATEST, lambda: generate_latest(registry)),
+    }
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = 10
+
+        def do_GET(self) -> None:
+            if key and not hmac.compare_digest(
+                self.headers.get("Authorization", "").encode(), f"Bearer {key}".encode()
+            ):
+                self.send_error(401)
+            elif self.path not in answers:
+                self.send_error(404)
+            else:
+                self._answer(*answers[self.path])
+
+        def _answer(self, content_type: str, make: Callable[[], bytes]) -> None:
+            body = make()
+            self.send_response(200)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Who asks how the box is, is nothing to be written down."""
+
+    with _listening(host, port, Handler) as server:
+        thread = Thread(target=server.serve_forever, name="status")
+        thread.start()
+        try:
+            yield f"http://{host}:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _listening(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    try:
+        return ThreadingHTTPServer((host, port), handler)
+    except OSError as error:
+        raise ResourceError("edge.port", f"{host}:{port}", reason=error.strerror or str(error)) from error
+
+
+def _page(document: Mapping[str, Any], text: Catalogue) -> str:
+    """Draw the page: no script, no file from elsewhere, anew every two seconds."""
+    head = "".join(f"<th>{escape(text.text(f'edge.{name}'))}</th>" for name in COLUMNS)
+    rows = "".join(
+        f'<tr class="{each["state"]}">'
+        + "".join(f"<td>{escape(_shown(each[name]))}</td>" for name in COLUMNS)
+        + "</tr>"
+        for each in document["stations"]
+    )
+    title = escape(text.text("edge.status_title", box=document["box"]))
+    ledger = escape(
+        text.text("edge.status_ledger", entries=document["ledger"]["entries"], head=document["ledger"]["head"])
+    )
+    return f"""<!doctype html><html lang="{text.language.replace("_", "-")}"><meta charset="utf-8">
+<meta http-equiv="refresh" content="2"><title>{title}</title><style>
+body{{font-family:sans-serif;margin:2rem}}table{{border-collapse:collapse}}th,td{{padding:.5rem 1rem;text-align:left;
+border-bottom:1px solid #ccc}}.running td:nth-child(2){{background:#cfc}}.stopped td:nth-child(2){{background:#fcc}}</style>
+<h1>{title}</h1><table><tr>{head}</tr>{rows}</table><p>{ledger}</p></html>"""
+
+
+def _shown(value: object) -> str:
+    return "-" if value is None else str(value)

@@ -1,0 +1,441 @@
+"""Brings new versions to a station: fetches, checks, proves and watches them, and takes back what fails.
+
+Two threads use it. The one that judges parts asks what runs (``active``), what is in its shadow (``candidate``), and says what came of it (``compared``,
+``judged``): none of that waits for the disk. The other calls ``poll`` and ``work``, which do.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Event as Signal
+from threading import Lock
+from typing import Any
+
+from andon.datasets.registry.stores import CHAMPION, BundleSource
+from andon.hardware.edge.updates.journal import Acceptance, UpdateRefusedError
+from andon.hardware.edge.updates.policy import UpdatePolicy
+from andon.hardware.edge.updates.slots import Slots
+from andon.hardware.edge.updates.state import (
+    ENDED,
+    Checked,
+    Compared,
+    Event,
+    Fetched,
+    Judged,
+    Phase,
+    Proved,
+    Refused,
+    Started,
+    Stopped,
+    Switched,
+    Ticked,
+    UpdateState,
+    WentBack,
+    step,
+)
+from andon.models.bundle.bundle import AnyBundle
+from andon.models.bundle.runtime import LoadedBundle, load_bundle
+from andon.models.bundle.signature import check_signature
+from andon.models.signing.keys import PublicKey
+from andon.models.types.errors import AndonError, BundleError, InputError, Param, ResourceError
+
+logger = logging.getLogger(__name__)
+
+ASKED = "update.asked"
+"""The reason of a roll back that a person asked for."""
+
+Load = Callable[[Path], LoadedBundle]
+"""Reads, checks and proves the bundle at a path; raises ``BundleError``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A version that judges."""
+
+    digest: str
+    loaded: LoadedBundle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateSettings:
+    """What a station takes.
+
+    Parameters
+    ----------
+    name
+        What a bundle must have been released as.
+    trusted
+        Keys of which one must have signed it; while one takes another's place, both stand here.
+    alias
+        Under which the source is asked.
+    by
+        What the journal calls the source.
+    """
+
+    name: str
+    trusted: Sequence[PublicKey]
+    alias: str = CHAMPION
+    by: str = "source"
+    policy: UpdatePolicy = field(default_factory=UpdatePolicy)
+
+
+class Updater:
+    """The versions of one station, in memory and on disk.
+
+    Parameters
+    ----------
+    load
+        Reads, checks and proves a bundle on this device.
+    clock
+        Tells the time, in UTC.
+    """
+
+    def __init__(
+        self,
+        slots: Slots,
+        source: BundleSource,
+        settings: UpdateSettings,
+        clock: Callable[[], datetime],
+        load: Load = load_bundle,
+    ) -> None:
+        self._slots, self._source, self._settings = slots, source, settings
+        self._clock, self._load = clock, load
+        self._state = UpdateState()
+        self._written: UpdateState | None = None
+        self._active: Running | None = None
+        self._candidate: Running | None = None
+        self._stepping, self._working = Lock(), Lock()
+        self.changed = Signal()
+        """Set where there is work to do; ``work`` clears it."""
+
+    @property
+    def active(self) -> Running | None:
+        """What decides; None before the first version."""
+        return self._active
+
+    @property
+    def candidate(self) -> Running | None:
+        """What judges in the shadow of it."""
+        return self._candidate
+
+    @property
+    def state(self) -> UpdateState:
+        """Where the update stands."""
+        return self._state
+
+    def document(self) -> dict[str, Any]:
+        """What the box says of the station's versions."""
+        return {
+            "bundle": self._settings.name,
+            "bundle_digest": self._active.digest if self._active else None,
+            "previous_digest": self._slots.previous,
+            "update": self._state.document(),
+        }
+
+    def compared(self, digest: str, old: str, new: str | None) -> None:
+        """Say what both versions found in a part.
+
+        Parameters
+        ----------
+        digest
+            The candidate that judged: it may have gone meanwhile.
+        new
+            None where it could not judge.
+        """
+        self._note(digest, Phase.SHADOW, Compared(old, new))
+
+    def judged(self, digest: str, failed: bool = False, missed_takt: bool = False) -> None:
+        """Say how a version that decides did with a part: ``failed`` where it could not judge, whatever else went wrong with the part is not its fault."""
+        self._note(digest, Phase.PROBATION, Judged(failed, missed_takt))
+
+    def start(self) -> None:
+        """Take up what a process before this one left, and load what runs. Comes before everything else.
+
+        Raises
+        ------
+        BundleError
+            What runs is damaged or not reproduced here, and there is nothing to go back to.
+        ResourceError
+            The disk cannot be read or written.
+        """
+        with self._working:
+            self._slots.recover()
+            self._state = self._slots.state()
+            self._step(Started())
+            self._write()
+            self._load_active()
+            if self._state.phase is Phase.SHADOW:
+                self._load_candidate()
+            self._settle()
+
+    def stop(self) -> None:
+        """Remember what was counted, and that the process ends in order.
+
+        Raises
+        ------
+        ResourceError
+            The disk cannot be written.
+        """
+        with self._working:
+            self._step(Stopped())
+            self._write()
+
+    def poll(self) -> None:
+        """Ask the source, and take what is new there as far as its shadow. What is refused is said by ``state``.
+
+        Raises
+        ------
+        ResourceError
+            The source does not answer, or the disk fails.
+        InputError
+            The source knows no such name or alias.
+        """
+        if self._state.phase not in ENDED:
+            return
+        name, alias = self._settings.name, self._settings.alias
+        digest = self._source.find(name, alias)
+        if not self._is_of_interest(digest):
+            return
+        try:
+            bundle = self._source.get(name, alias)
+        except BundleError as error:
+            self._refuse(digest, error)
+        else:
+            self._take(bundle, self._settings.by)
+
+    def offer(self, bundle: AnyBundle, by: str) -> None:
+        """Take a bundle that a person brings, on the same terms.
+
+        Raises
+        ------
+        InputError
+            It is refused; so it is where an update is under way.
+        """
+        refusal = self._take(bundle, by)
+        if refusal is not None:
+            raise refusal
+
+    def work(self) -> None:
+        """Do on disk what was decided, and remember what was counted. To be called whenever ``changed`` is set, and every second or so.
+
+        Raises
+        ------
+        BundleError
+            A version that is to run cannot be loaded.
+        ResourceError
+            The disk cannot be read or written. It is tried again by the next call.
+        """
+        self.changed.clear()
+        with self._working:
+            self._step(Ticked())
+            self._settle()
+
+    def roll_back(self, by: str, digest: str | None = None) -> None:
+        """Go back to a version that is kept and was accepted here: that before, or the one that is named.
+
+        Raises
+        ------
+        UpdateRefusedError
+            There is none, it is not kept, was never accepted here, or was rolled back itself.
+        """
+        with self._working:
+            target, running = digest or self._slots.previous, self._slots.current
+            if target is None or running is None or target == running or target not in self._slots.versions():
+                raise UpdateRefusedError("update.not_kept", target[:12] if target else "-")
+            journal = self._slots.journal()
+            journal.check_return(target, target[:12])
+            self._turn_back(running, target, ASKED, {"by": by})
+            self._settle()
+
+    def run(self, stopping: Signal, poll_s: float) -> None:
+        """Poll and work until ``stopping`` is set; what fails is logged and tried again."""
+        due = self._clock()
+        while not stopping.is_set():
+            if self._clock() >= due:
+                self._attempt(self.poll)
+                due = self._clock() + timedelta(seconds=poll_s)
+            self.changed.wait(1.0)
+            self._attempt(self.work)
+
+    def _attempt(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except AndonError as error:
+            logger.warning("update failed", extra={"fields": {"name": self._settings.name, "reason": str(error)}})
+
+    def _is_of_interest(self, digest: str) -> bool:
+        """Whether a version is to be fetched: it is another one, did not fail here, and was not refused just now."""
+        state, running = self._state, self._slots.current
+        known = self._slots.journal().of(digest)
+        if digest == running or (known is not None and known.withdrawn):
+            return False
+        lately = state.since is not None and self._clock() - state.since < timedelta(
+            seconds=self._settings.policy.retry_s
+        )
+        return not (state.phase is Phase.REFUSED and state.digest == digest and lately)
+
+    def _refuse(self, digest: str, error: BundleError) -> None:
+        """Remember that what the source gives as a version is none."""
+        with self._working:
+            self._step(self._arrival(digest, self._settings.by))
+            self._step(Refused(error.code, error.params))
+            self._settle()
+
+    def _take(self, bundle: AnyBundle, by: str) -> InputError | None:
+        """Take a version as far as its shadow, or return why it is refused."""
+        with self._working:
+            if self._state.phase not in ENDED:
+                return UpdateRefusedError("update.busy", bundle.digest[:12], found=self._state.phase.value)
+            before = self._state
+            self._step(self._arrival(bundle.digest, by))
+            try:
+                proved = self._proved(bundle)
+            except ResourceError:  # says nothing of the version: it is tried again
+                self._state = before
+                raise
+            except InputError as error:
+                self._step(Refused(error.code, error.params))
+                self._settle()
+                return error
+            self._step(Proved())
+            self._candidate = proved
+            self._settle()
+            return None
+
+    def _arrival(self, digest: str, by: str) -> Fetched:
+        return Fetched(digest, self._slots.current, self._slots.previous, by)
+
+    def _proved(self, bundle: AnyBundle) -> Running:
+        """Check a version before it is on this disk, and let it prove itself on this device."""
+        self._check(bundle)
+        self._step(Checked())
+        # Before anything of it runs: what kills the process is known by that afterwards.
+        self._write()
+        self._slots.put(bundle)
+        return self._loaded(bundle.digest)
+
+    def _check(self, bundle: AnyBundle) -> None:
+        subject = f"{self._settings.name} {bundle.digest[:12]}"
+        signature = check_signature(bundle, self._settings.trusted, subject)
+        self._slots.journal().check_new(signature, self._settings.name, subject)
+
+    def _settle(self) -> None:
+        """Bring the disk to where the update stands, as far as that goes by itself."""
+        self._write()
+        if self._state.phase is Phase.SWITCHING:
+            self._switch()
+            self._load_active()
+        if self._state.phase is Phase.ROLLING_BACK:
+            self._go_back()
+        if self._state.phase is not Phase.SHADOW:
+            self._candidate = None
+
+    def _switch(self) -> None:
+        """Let the new version run. Whatever of it was done before is done again, and changes nothing."""
+        digest = self._digest()
+        try:
+            if self._slots.current != digest:  # else the journal has it already
+                self._slots.write_journal(self._slots.journal().with_accepted(self._acceptance(digest)))
+        except InputError as error:
+            self._step(Refused(error.code, error.params))
+        else:
+            self._slots.point(digest, self._state.former)
+            self._step(Switched())
+        self._write()
+
+    def _acceptance(self, digest: str) -> Acceptance:
+        """What the journal says of the candidate: by the signature that stands beside it on disk, checked anew."""
+        bundle = (self._candidate or self._loaded(digest)).loaded.bundle
+        signature = check_signature(bundle, self._settings.trusted, digest[:12])
+        release = signature.release
+        return Acceptance(
+            digest, release.name, release.number, release.created, signature.key, self._clock(), self._state.by
+        )
+
+    def _go_back(self) -> None:
+        """Let the former version run again: in memory first, for the line's sake."""
+        digest, state = self._digest(), self._state
+        assert state.former is not None, "only what has a former version is rolled back"
+        self._active = self._loaded(state.former)
+        journal = self._slots.journal()
+        if journal.of(digest):
+            self._slots.write_journal(journal.with_withdrawn(digest, state.reason))
+        self._slots.point(state.former, state.before)
+        self._step(WentBack())
+        self._write()
+        logger.warning("rolled back", extra={"fields": {"digest": digest, "reason": state.reason}})
+
+    def _load_active(self) -> None:
+        """Load what runs; where that fails, go back to the version before, which has proved itself here once."""
+        digest, former = self._slots.current, self._slots.previous
+        if digest is None:
+            return
+        if self._candidate is not None and self._candidate.digest == digest:
+            self._active = self._candidate
+            return
+        try:
+            self._active = self._loaded(digest)
+        except BundleError as error:
+            if former is None or former == digest:
+                raise
+            self._turn_back(digest, former, error.code, error.params)
+
+    def _turn_back(self, digest: str, target: str, reason: str, params: Mapping[str, Param]) -> None:
+        """Begin a roll back that no update asked for."""
+        before = next((each for each in self._good_versions() if each not in (target, digest)), None)
+        now = self._clock()
+        with self._stepping:
+            self._state = UpdateState(Phase.ROLLING_BACK, now, digest, target, before, reason=reason, params=params)
+        self._write()
+
+    def _load_candidate(self) -> None:
+        try:
+            self._candidate = self._loaded(self._digest())
+        except BundleError as error:
+            self._step(Refused(error.code, error.params))
+
+    def _loaded(self, digest: str) -> Running:
+        path = self._slots.path(digest)
+        loaded = self._load(path)
+        if loaded.bundle.digest != digest:
+            raise BundleError("update.other", str(path), found=loaded.bundle.digest[:12], expected=digest[:12])
+        return Running(digest, loaded)
+
+    def _kept(self) -> set[str]:
+        """The version that runs, that before, and the newest others that could be gone back to."""
+        fixed = [each for each in (self._slots.current, self._slots.previous) if each]
+        others = [each for each in self._good_versions() if each not in fixed]
+        return {*fixed, *others[: max(self._settings.policy.kept_versions - len(fixed), 0)]}
+
+    def _good_versions(self) -> list[str]:
+        """Versions that are kept, were accepted here and did not fail, the newest first."""
+        kept = self._slots.versions()
+        accepted = reversed(self._slots.journal().acceptances)
+        return list(dict.fromkeys(each.digest for each in accepted if not each.withdrawn and each.digest in kept))
+
+    def _digest(self) -> str:
+        assert self._state.digest is not None, "an update is about a version"
+        return self._state.digest
+
+    def _note(self, digest: str, phase: Phase, event: Event) -> None:
+        if self._state.phase is phase and self._state.digest == digest:
+            self._step(event)
+
+    def _step(self, event: Event) -> None:
+        with self._stepping:
+            before = self._state
+            self._state = step(before, event, self._settings.policy, self._clock())
+        if self._state.phase is not before.phase:
+            self.changed.set()
+
+    def _write(self) -> None:
+        """Remember where the update stands, where that is news; at the end of one, let go of versions that nobody needs."""
+        state = self._state
+        if state == self._written:
+            return
+        self._slots.write_state(state)
+        self._written = state
+        if state.phase in ENDED:
+            self._slots.keep_only(self._kept())

@@ -1,0 +1,97 @@
+"""A stream that comes, stalls, dies and comes back."""
+
+import os
+import signal
+from pathlib import Path
+from time import monotonic, sleep
+
+import numpy as np
+import pytest
+from tests.hardware.camera.cameras import is_listening, streaming, wait_for
+
+from andon.hardware.camera.reopening import ReopeningCamera
+from andon.models.types.camera import CameraLostError, CameraSettingError, CameraSettings, TriggerSource
+
+stream = pytest.importorskip("andon.hardware.camera.stream", reason="av is not installed")
+
+
+def test_a_frame_is_newer_than_the_question() -> None:
+    with streaming() as server, stream.StreamCamera(url=server.url, format="mpegts") as camera:
+        first = camera.grab(5.0)
+        sleep(0.5)
+        began = monotonic()
+        second = camera.grab(5.0)
+        assert monotonic() - began > 0.001
+    # At 25 frames a second about twelve went by in between.
+    assert second.number - first.number > 5
+    assert not np.array_equal(first.frame, second.frame)
+
+
+def test_frames_that_were_on_their_way_are_passed_over() -> None:
+    with streaming() as server, stream.StreamCamera(url=server.url, format="mpegts", latency_s=0.3) as camera:
+        began = monotonic()
+        camera.grab(5.0)
+        assert monotonic() - began >= 0.3
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP], ids=["dies", "stalls"])
+def test_a_server_that_is_gone_is_a_loss(blow: signal.Signals) -> None:
+    with streaming() as server, stream.StreamCamera(url=server.url, format="mpegts") as camera:
+        camera.grab(5.0)
+        assert server.process
+        os.kill(server.process.pid, blow)
+        began = monotonic()
+        with pytest.raises(CameraLostError):
+            while True:
+                camera.grab(5.0)
+        assert monotonic() - began < 2.0
+        with pytest.raises(CameraLostError):
+            camera.check()
+
+
+def test_it_is_opened_anew_once_the_server_is_back() -> None:
+    with (
+        streaming() as server,
+        ReopeningCamera(lambda: stream.StreamCamera(url=server.url, format="mpegts"), "S1") as camera,
+    ):
+        assert camera.grab(5.0).is_complete
+        server.kill()
+        wait_for(lambda: camera.lost is not None, 2.0)
+        server.start()
+        wait_for(lambda: is_listening(server.port) or camera.lost is None)
+        wait_for(lambda: camera.lost is None, 5.0)
+        assert camera.grab(5.0).is_complete
+
+
+def test_nobody_there_is_a_loss() -> None:
+    with pytest.raises(CameraLostError), stream.StreamCamera(url="tcp://127.0.0.1:9", format="mpegts"):
+        pass
+
+
+def test_the_size_is_held_against_the_recipe() -> None:
+    with streaming() as server, stream.StreamCamera(url=server.url, format="mpegts") as camera:
+        camera.apply(CameraSettings(width_px=160, height_px=120))
+        with pytest.raises(CameraSettingError) as caught:
+            camera.apply(CameraSettings(width_px=640))
+        assert (caught.value.params["found"], caught.value.params["expected"]) == ("160", "640")
+        with pytest.raises(CameraSettingError):
+            camera.apply(CameraSettings(trigger=TriggerSource.HARDWARE))
+
+
+def test_a_file_is_played_at_its_own_pace_and_then_ends(tmp_path: Path) -> None:
+    import av
+
+    path = tmp_path / "line.mp4"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg4", rate=20)
+        video.width, video.height = 64, 48
+        for _ in range(20):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
+        container.mux(video.encode())
+    began = monotonic()
+    with stream.StreamCamera(url=str(path)) as camera:
+        assert camera.grab(2.0).frame.shape == (48, 64, 3)
+        with pytest.raises(CameraLostError):
+            while True:
+                camera.grab(2.0)
+    assert monotonic() - began > 0.8

@@ -1,0 +1,169 @@
+"""A configuration is checked as a whole before anything starts: every mistake is named with its line."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from andon.hardware.edge.config import ConfigError, Kinds, read_config
+from andon.models.types.camera import TriggerSource
+from andon.models.types.errors import OptionError
+
+GOOD = """\
+box = "line-1"
+
+[[cameras]]
+name = "top"
+kind = "drawn"
+serial = "7"
+
+[[plcs]]
+name = "press"
+kind = "wired"
+port = 1502
+
+[[recipes]]
+name = "housing"
+camera = "top"
+bundle = "housing.andon"
+exposure_us = 2000
+trigger = "hardware"
+
+[[stations]]
+name = "S1"
+camera = "top"
+plc = "press"
+recipes = ["housing"]
+takt_s = 1.5
+retakes = 0
+"""
+
+
+class Drawn:
+    """A camera of the tests."""
+
+    def __init__(self, *, serial: str, rate_hz: float = 30.0) -> None:
+        self.serial = serial
+
+
+class Wired:
+    """A PLC of the tests."""
+
+    def __init__(self, *, port: int, base: int = 0) -> None:
+        if not 0 <= base <= 65_000:
+            raise OptionError("edge.value", "base", key="base", found=base, reason="0 to 65000")
+
+
+CAMERAS: Kinds = {"drawn": lambda: Drawn}
+PLCS: Kinds = {"wired": lambda: Wired}
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str], Path]:
+    (tmp_path / "housing.andon").write_bytes(b"")
+
+    def write(text: str) -> Path:
+        path = tmp_path / "line.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def faults(path: Path) -> list[tuple[int, str, Mapping[str, Any]]]:
+    with pytest.raises(ConfigError) as raised:
+        read_config(path, CAMERAS, PLCS)
+    return [(each.line, each.problem.code, each.problem.params) for each in raised.value.faults]
+
+
+def test_what_fits_is_put_together(written: Callable[[str], Path], tmp_path: Path) -> None:
+    config = read_config(written(GOOD), CAMERAS, PLCS)
+    camera: Any = config.cameras["top"]()
+    assert camera.serial == "7"
+    assert config.recipes["housing"].settings.exposure_us == 2000
+    assert config.recipes["housing"].settings.trigger is TriggerSource.HARDWARE
+    assert [(each.name, each.takt_s, each.retakes) for each in config.stations] == [("S1", 1.5, 0)]
+    assert config.bundle_of(config.recipes["housing"]) == tmp_path / "housing.andon"
+    assert config.upload is None
+
+
+@pytest.mark.parametrize(
+    ("former", "latter", "line", "code", "said"),
+    [
+        ('serial = "7"', 'serial = "7"\nserail = "8"', 7, "edge.unknown", "serial"),
+        ("takt_s = 1.5", "takt_ms = 1500", 25, "edge.unit", "takt_s"),
+        ("exposure_us = 2000", "exposure_ms = 2", 17, "edge.unit", "exposure_us"),
+        ("exposure_us = 2000", "exposure_us = -1", 17, "edge.value", "-1"),
+        ("exposure_us = 2000", 'exposure_us = "2 ms"', 17, "edge.value", "2 ms"),
+        ("port = 1502", 'port = "x"', 11, "edge.value", "port"),
+        ("port = 1502", "port = 1502\nbase = 70000", 8, "edge.value", "70000"),
+        ('kind = "drawn"', 'kind = "painted"', 5, "edge.kind", "drawn"),
+        ('camera = "top"\nplc', 'camera = "side"\nplc', 22, "edge.no_such", "side"),
+        ('recipes = ["housing"]', 'recipes = ["lid"]', 24, "edge.no_such", "lid"),
+        ('bundle = "housing.andon"', 'bundle = "lid.andon"', 16, "edge.no_bundle", "lid.andon"),
+        ('box = "line-1"', 'bocks = "line-1"', 1, "edge.unknown", "box"),
+        ("takt_s = 1.5\n", "", 20, "edge.missing", "takt_s"),
+        ("[[plcs]]", "[plcs]", 8, "edge.value", "plcs"),
+        ('box = "line-1"', 'box = "line-1"\n[status]\nhost = "0.0.0.0"', 3, "edge.open_status", "0.0.0.0"),
+    ],
+)
+def test_each_mistake_is_named_with_its_line(
+    written: Callable[[str], Path], former: str, latter: str, line: int, code: str, said: str
+) -> None:
+    assert former in GOOD
+    found = [each for each in faults(written(GOOD.replace(former, latter))) if each[1] == code]
+    assert found
+    assert found[0][0] == line
+    assert said in " ".join(map(str, found[0][2].values()))
+
+
+SECOND = """
+[[plcs]]
+name = "lathe"
+kind = "wired"
+port = 1503
+
+[[stations]]
+name = "S2"
+camera = "top"
+plc = "lathe"
+recipes = ["housing"]
+takt_s = 1
+"""
+
+
+def test_two_stations_on_one_camera_are_named(written: Callable[[str], Path]) -> None:
+    assert [(code, params["station"], params["other"]) for _, code, params in faults(written(GOOD + SECOND))] == [
+        ("edge.shared", "S2", "S1")
+    ]
+
+
+def test_one_device_under_two_names_is_one_device(written: Callable[[str], Path]) -> None:
+    twice = GOOD + '\n[[cameras]]\nname = "side"\nkind = "drawn"\nserial = "7"\n'
+    assert [(line, code) for line, code, _ in faults(written(twice))] == [(28, "edge.same_device")]
+
+
+def test_a_recipe_for_another_camera_is_refused(written: Callable[[str], Path]) -> None:
+    other = GOOD.replace('name = "housing"\ncamera = "top"', 'name = "housing"\ncamera = "side"')
+    other += '\n[[cameras]]\nname = "side"\nkind = "drawn"\nserial = "8"\n'
+    assert [(line, code) for line, code, _ in faults(written(other))] == [(24, "edge.recipe_camera")]
+
+
+def test_recipes_that_a_plc_cannot_tell_apart_are_refused(written: Callable[[str], Path]) -> None:
+    both = GOOD.replace('recipes = ["housing"]', 'recipes = ["housing", "lid"]')
+    lid = '\n[[recipes]]\nname = "lid"\ncamera = "top"\nbundle = "housing.andon"\nnumber = 2\n'
+    assert [code for _, code, _ in faults(written(both + lid))] == ["edge.recipe_number"]
+    assert read_config(written((both + lid).replace("exposure_us = 2000", "number = 1")), CAMERAS, PLCS)
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines(written: Callable[[str], Path]) -> None:
+    wrong = GOOD.replace("takt_s", "takt_ms").replace("port = 1502", "prot = 1502").replace('"7"', "7")
+    lines = [line for line, *_ in faults(written(wrong))]
+    assert lines == sorted(lines)
+    assert {6, 11, 25} <= set(lines)
+
+
+@pytest.mark.parametrize("text", ["box = ", "\x00", "[[stations]\n"])
+def test_what_is_no_toml_is_one_mistake(written: Callable[[str], Path], text: str) -> None:
+    assert [code for _, code, _ in faults(written(text))] == ["edge.unreadable"]
