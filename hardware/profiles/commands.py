@@ -11,9 +11,9 @@ from typing import Any
 import onnxruntime
 
 from andon.hardware.profiles.affinity import bound_to
-from andon.hardware.profiles.bench import AROUND_S, SPREAD, Speed, frames_of, measure_speed
 from andon.hardware.profiles.placing import Placed, Refusal, installed_runtime, place_bundle
 from andon.hardware.profiles.profile import DEVICES, DeviceProfile, device_profile
+from andon.hardware.profiles.speed import AROUND_S, SPREAD, Speed, frames_of, measure_speed
 from andon.models.bundle.runtime import LoadedInspector
 from andon.models.bundle.storage import read_bundle
 from andon.models.command.console import Console

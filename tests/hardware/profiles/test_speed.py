@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from andon.hardware.profiles.bench import (
+from andon.hardware.profiles.speed import (
     AROUND_S,
     SPREAD,
     WARM_UP,
