@@ -44,7 +44,8 @@ class ClockSettings:
     span_s
         The drift is taken for 0 until arrivals span this long: a jitter of 10 ms over 60 s is 170 ppm.
     max_drift_ppm
-        Faster is not believed: oscillators without a crystal reach a thousand.
+        Faster is not believed: crystals keep within 100, and with ``slew_s`` a block of a second stays seamless. A faster clock is followed
+        by its offset.
     jump_s
         What arrives this much beside the line comes from a clock that was set, or was held up on its way.
     confirm
@@ -56,7 +57,7 @@ class ClockSettings:
     segment_s: float = 10.0
     segments: int = 64
     span_s: float = 60.0
-    max_drift_ppm: float = 1000.0
+    max_drift_ppm: float = 300.0
     jump_s: float = 1.0
     confirm: int = StreamOptions().restart_after
     slew_s: float = StreamOptions().tolerance_s / 2

@@ -32,6 +32,8 @@ from andon.models.vision.decoding import SUFFIXES
 SYNTHETIC = "synthetic:"
 KEPT_IMAGES = 64
 """Images that are kept ready to be shown: at 320 x 320 pixels they take 20 MB."""
+PREPARED = 16
+"""Images that are read or drawn when it is opened: a board takes 50 ms, which a real camera does not."""
 NEUTRAL_US = 10_000.0
 """The exposure, at a gain of 0 dB, at which images are shown as bright as they are."""
 
@@ -99,6 +101,8 @@ class SimulatedDevice:
     ----------
     images
         A folder of images, which are shown by name, or ``synthetic:pcb``, generated boards; both again from the start after the last.
+    boards
+        How many parts are generated, good and defect.
     seed
         Of the boards: equal seeds show equal frames in the same order.
     frame_s
@@ -108,11 +112,17 @@ class SimulatedDevice:
     """
 
     def __init__(
-        self, *, images: str = "synthetic:pcb", seed: int = 0, frame_s: float = 0.0, failures: Iterable[Failure] = ()
+        self,
+        *,
+        images: str = "synthetic:pcb",
+        seed: int = 0,
+        boards: int = PREPARED,
+        frame_s: float = 0.0,
+        failures: Iterable[Failure] = (),
     ) -> None:
         self.images = images
         self.frame_s = frame_s
-        self._samples = _samples(images, seed)
+        self._samples = _samples(images, seed, boards)
         self._shown = lru_cache(KEPT_IMAGES)(self._read)
         self._failures = list(failures)
         self._exposures = 0
@@ -171,6 +181,11 @@ class SimulatedDevice:
         """Return the image of exposure ``number`` as it is. Raises ``ImageError``."""
         return self._shown((number - 1) % len(self._samples))
 
+    def prepare(self) -> None:
+        """Read or draw the first images. Raises ``ImageError``."""
+        for index in range(min(PREPARED, len(self._samples))):
+            self._shown(index)
+
     def take(self) -> _Exposed | None:
         """Take the oldest frame that has arrived."""
         if self._frames and self._frames[0].due_s <= monotonic():
@@ -196,11 +211,11 @@ class SimulatedDevice:
         return max((each.seconds for each in self._failures if each.kind is kind and each.hits(number)), default=0.0)
 
 
-def _samples(images: str, seed: int) -> Sequence[ImageSample]:
+def _samples(images: str, seed: int, boards: int) -> Sequence[ImageSample]:
     if images.startswith(SYNTHETIC):
         parts = list(open_synthetic(images.removeprefix(SYNTHETIC), seed).samples(Split.TEST))
         np.random.default_rng(seed).shuffle(parts)
-        return parts
+        return parts[:boards]
     paths = sorted(path for path in Path(images).glob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise CameraSettingError("camera.no_images", images, known=", ".join(sorted(SUFFIXES)))
@@ -226,6 +241,7 @@ class SimulatedCamera:
         self._losses = self._device.losses
         self.check()
         self._device.clear()
+        self._device.prepare()
         height, width = self._device.picture(1).shape[:2]
         self._registers = {
             "Width": Register(16, width - width % 8, 8),

@@ -124,6 +124,13 @@ def test_when_the_wall_clock_is_set_only_the_name_of_the_time_changes(wall_s: fl
     assert np.abs(late_s(found, true_s + named)).max() < 0.012
 
 
+def test_a_clock_that_is_faster_than_any_crystal_is_followed_nevertheless() -> None:
+    true_s = np.arange(3000) * 1.0
+    found = list(stamps((true_s * (1 - 600e-6)).tolist(), [moment(at) for at in true_s + 1.01]))
+    assert not any(each.was_set for each in found)
+    assert np.abs(late_s(found, true_s)[1000:]).max() < 0.3
+
+
 def test_what_is_remembered_is_bounded() -> None:
     state = ClockState()
     for number in range(20_000):

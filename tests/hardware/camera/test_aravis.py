@@ -62,6 +62,7 @@ def test_it_does_what_every_camera_must(gi: Path) -> None:
 SETTINGS = """
 from andon.hardware.camera.aravis import AravisCamera
 from andon.models.types.camera import CameraLostError, CameraSettingError, CameraSettings, NoFrameError, TriggerSource
+held = []
 with AravisCamera(device="127.0.0.1") as camera:
     camera.apply(CameraSettings(exposure_us=5000.0, width_px=320, height_px=240, features={"GainRaw": 3}))
     print(camera.grab(2.0).frame.shape)
@@ -69,12 +70,16 @@ with AravisCamera(device="127.0.0.1") as camera:
         try:
             camera.apply(asked)
         except CameraSettingError as error:
+            held.append(error)
             print(error.code, error.params["feature"])
     camera.apply(CameraSettings(trigger=TriggerSource.HARDWARE, features={"TriggerSource": "Line0"}))
     try:
         camera.grab(0.3)
     except NoFrameError as error:
         print(error.code)
+# An error's traceback may hold the device that it is about.
+with AravisCamera(device="127.0.0.1") as camera:
+    print(camera.grab(2.0).is_complete)
 try:
     with AravisCamera(device="127.0.0.9"):
         pass
@@ -91,5 +96,6 @@ def test_settings_are_read_back(gi: Path) -> None:
         "camera.setting_refused PixelFormat",
         "camera.setting_refused TriggerSource",
         "camera.no_frame",
+        "True",
         "camera.lost",
     ], said.stderr

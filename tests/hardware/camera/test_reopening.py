@@ -156,6 +156,35 @@ def test_a_camera_that_is_lost_while_a_trigger_is_awaited(device: SimulatedDevic
         assert monotonic() - began < SEEN_S
 
 
+class SilentCamera(SimulatedCamera):
+    """Its driver waits on when the cable comes out, and tells only who asks."""
+
+    def grab(self, timeout_s: float) -> Shot:
+        sleep(timeout_s)
+        raise NoFrameError("camera.no_frame", "S1", timeout=timeout_s)
+
+
+def test_a_driver_that_says_nothing_of_a_loss_is_asked_meanwhile(device: SimulatedDevice) -> None:
+    with ReopeningCamera(lambda: SilentCamera(device), "S1") as camera:
+        camera.apply(CameraSettings(trigger=TriggerSource.HARDWARE))
+        threading.Timer(0.2, device.lose, (5.0,)).start()
+        began = monotonic()
+        with pytest.raises(CameraLostError):
+            camera.grab(4.0)
+        assert monotonic() - began < SEEN_S
+
+
+def test_what_was_not_begun_in_time_is_never_begun(device: SimulatedDevice) -> None:
+    device.fail(Failure(FailureKind.HUNG, 1, seconds=0.5))
+    with watched(device) as camera:
+        for _ in range(2):
+            with pytest.raises(NoFrameError):
+                camera.grab(0.1)
+        sleep(0.6)
+        assert device.exposures == 1
+        assert camera.losses == 0
+
+
 def test_a_frame_is_awaited_over_many_checks(device: SimulatedDevice) -> None:
     with watched(device, Watch(check_s=0.05)) as camera:
         camera.apply(CameraSettings(trigger=TriggerSource.HARDWARE))

@@ -78,18 +78,31 @@ def test_the_size_is_held_against_the_recipe() -> None:
             camera.apply(CameraSettings(trigger=TriggerSource.HARDWARE))
 
 
-def test_a_file_is_played_at_its_own_pace_and_then_ends(tmp_path: Path) -> None:
+def film(folder: Path, rate_hz: int, frames: int) -> str:
     import av
 
-    path = tmp_path / "line.mp4"
+    path = folder / "line.mp4"
     with av.open(str(path), "w") as container:
-        video = container.add_stream("mpeg4", rate=20)
+        video = container.add_stream("mpeg4", rate=rate_hz)
         video.width, video.height = 64, 48
-        for _ in range(20):
+        for _ in range(frames):
             container.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
         container.mux(video.encode())
+    return str(path)
+
+
+def test_frames_that_come_too_seldom_are_a_loss(tmp_path: Path) -> None:
+    with stream.StreamCamera(url=film(tmp_path, rate_hz=1, frames=3), timeout_s=0.3) as camera:
+        with pytest.raises(CameraLostError) as caught:
+            while True:
+                camera.grab(5.0)
+        assert "0.3 s" in str(caught.value.params["reason"])
+
+
+def test_a_file_is_played_at_its_own_pace_and_then_ends(tmp_path: Path) -> None:
+    path = film(tmp_path, rate_hz=20, frames=20)
     began = monotonic()
-    with stream.StreamCamera(url=str(path)) as camera:
+    with stream.StreamCamera(url=path) as camera:
         assert camera.grab(2.0).frame.shape == (48, 64, 3)
         with pytest.raises(CameraLostError):
             while True:
