@@ -49,25 +49,18 @@ class Server:
         ResourceError
             It does not answer, or not as it should.
         """
-        return self._decoded(self.fetch("GET", path, MAX_DOCUMENT_BYTES, query=query))
+        body = self.fetch(path, MAX_DOCUMENT_BYTES, query)
+        try:
+            return msgspec.json.decode(body)
+        except msgspec.DecodeError as error:
+            raise self._failed(str(error)) from error
 
-    def send(self, path: str, document: Mapping[str, Any]) -> Any:
-        """Post JSON, and return the JSON that is answered. Raises as ``document``."""
-        return self._decoded(self.fetch("POST", path, MAX_DOCUMENT_BYTES, document=document))
-
-    def fetch(
-        self,
-        method: str,
-        path: str,
-        limit_bytes: int,
-        query: Mapping[str, str] | None = None,
-        document: Mapping[str, Any] | None = None,
-    ) -> bytes:
+    def fetch(self, path: str, limit_bytes: int, query: Mapping[str, str] | None = None) -> bytes:
         """Fetch at most ``limit_bytes``. Raises as ``document``."""
         until = monotonic() + self._deadline_s
         body = bytearray()
         try:
-            with self._client.stream(method, path, params=query, json=document, follow_redirects=False) as answer:
+            with self._client.stream("GET", path, params=query, follow_redirects=False) as answer:
                 self._check_status(answer.status_code, path)
                 for piece in answer.iter_bytes():
                     body += piece
@@ -84,12 +77,6 @@ class Server:
             raise NotFoundError("update.unknown", f"{self.address}{path}")
         if not httpx.codes.is_success(status):
             raise self._failed(f"HTTP {status}")
-
-    def _decoded(self, body: bytes) -> Any:
-        try:
-            return msgspec.json.decode(body)
-        except msgspec.DecodeError as error:
-            raise self._failed(str(error)) from error
 
     def _failed(self, reason: str) -> ResourceError:
         return ResourceError("update.store", self.address, reason=reason)

@@ -1,7 +1,7 @@
 """Bundles in MLflow's model registry, over its REST interface: a station needs no mlflow.
 
 A bundle is registered by ``andon registry push``, as a model that MLflow can load. Its signatures stand in a tag of the version: a bundle may be signed
-after it was registered, and by another key later.
+after it was registered, and by another key later, and is pushed again then.
 """
 
 import re
@@ -22,7 +22,6 @@ from andon.models.types.errors import BundleError, NotFoundError, ResourceError
 _API = "/api/2.0/mlflow"
 _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 _SERVED = re.compile(r"mlflow-artifacts:(?://[^/]*)?/(.+)")
-_VERSION = re.compile(r"[1-9][0-9]{0,8}")
 _MAX_FILES = 4096
 
 Document = TypeVar("Document")
@@ -60,10 +59,6 @@ class _Registered(msgspec.Struct):
     registered_model: _Model
 
 
-class _Listed(msgspec.Struct):
-    model_versions: list[_Version] = []
-
-
 class _Place(msgspec.Struct):
     artifact_uri: str
 
@@ -71,7 +66,6 @@ class _Place(msgspec.Struct):
 class _File(msgspec.Struct):
     path: str
     is_dir: bool = False
-    file_size: int | None = None
 
 
 class _Files(msgspec.Struct):
@@ -98,34 +92,6 @@ class MlflowStore:
         signature = version.tag(SIGNATURE_TAG)
         return bundle if signature is None else replace(bundle, signature=signature.encode())
 
-    def put(self, bundle: AnyBundle, name: str) -> str:
-        """Give the registered version of a bundle the signatures that ``bundle`` has.
-
-        Raises
-        ------
-        NotFoundError
-            The bundle is not registered under that name: ``andon registry push`` does that.
-        """
-        check_name(name)
-        query = {"filter": f"name = '{name}' AND tags.`{DIGEST_TAG}` = '{bundle.digest}'"}
-        found = self._read(f"{_API}/model-versions/search", query, _Listed).model_versions
-        if not found:
-            raise NotFoundError("update.not_pushed", f"{self._server.address}: {name}", found=bundle.digest[:12])
-        version = found[0].version
-        if bundle.signature is not None:
-            tag = {"name": name, "version": version, "key": SIGNATURE_TAG, "value": bundle.signature.decode()}
-            self._server.send(f"{_API}/model-versions/set-tag", tag)
-        return version
-
-    def promote(self, name: str, version: str, alias: str = CHAMPION) -> None:
-        """Give a version the alias."""
-        check_name(name)
-        check_alias(alias)
-        if not _VERSION.fullmatch(version):
-            raise NotFoundError("update.unknown", f"{self._server.address}: {name}/{version}")
-        self._version(name, version)
-        self._server.send(f"{_API}/registered-models/alias", {"name": name, "alias": alias, "version": version})
-
     def _aliased(self, name: str, alias: str) -> _Version:
         check_name(name)
         check_alias(alias)
@@ -150,7 +116,7 @@ class MlflowStore:
         contents: dict[str, bytes] = {}
         left = MAX_BYTES
         for name in (*self._names(root, "", subject), *self._names(root, GOLDEN_FOLDER, subject)):
-            contents[name] = self._server.fetch("GET", f"{_ARTIFACTS}/{quote(f'{root}/{name}')}", left)
+            contents[name] = self._server.fetch(f"{_ARTIFACTS}/{quote(f'{root}/{name}')}", left)
             left -= len(contents[name])
         return contents
 

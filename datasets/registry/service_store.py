@@ -16,7 +16,7 @@ class _Shown(msgspec.Struct):
 
 
 class ServiceStore:
-    """What a service serves: one bundle a name, which is its champion. What serves is decided there, so nothing is put."""
+    """What a service serves: one bundle a name, which is its champion."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -35,7 +35,7 @@ class ServiceStore:
     def get(self, name: str, alias: str = CHAMPION) -> AnyBundle:
         """Fetch the bundle that serves under a name."""
         path = f"{self._path(name, alias)}/content"
-        return unpack_bundle(self._server.fetch("GET", path, MAX_BYTES), f"{self._server.address}{path}")
+        return unpack_bundle(self._server.fetch(path, MAX_BYTES), f"{self._server.address}{path}")
 
     def _path(self, name: str, alias: str) -> str:
         check_name(name)

@@ -9,8 +9,9 @@ from andon.models.types.errors import OptionError
 CHAMPION = "champion"
 """The alias of what is to run."""
 
-# A name is also a folder and a piece of addresses.
-_NAME = re.compile(r"\w(?:[\w .-]{0,98}[\w-])?")
+NAME = re.compile(r"\w(?:[\w .-]{0,98}[\w-])?")
+"""Of a bundle: it is also a folder and a piece of addresses."""
+
 _ALIAS = re.compile(r"[\w-]{1,100}")
 
 
@@ -45,34 +46,12 @@ class BundleSource(Protocol):
         """
 
 
-class BundleStore(BundleSource, Protocol):
-    """A place that bundles are also brought to."""
-
-    def put(self, bundle: AnyBundle, name: str) -> str:
-        """Keep a bundle, or the signature that one which is kept has got since; return its version, by which it is promoted.
-
-        Raises
-        ------
-        OptionError, ResourceError
-            As ``find`` does.
-        """
-
-    def promote(self, name: str, version: str, alias: str = CHAMPION) -> None:
-        """Let an alias stand for a version from now on.
-
-        Raises
-        ------
-        NotFoundError, OptionError, ResourceError
-            As ``find`` does; nothing has changed then.
-        """
-
-
 def check_name(name: str) -> None:
     """Refuse what cannot name a bundle. Raises ``OptionError``.
 
     >>> check_name("板 1")
     """
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise OptionError("update.name", name)
 
 

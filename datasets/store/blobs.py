@@ -2,9 +2,11 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
@@ -17,6 +19,8 @@ from andon.models.files.durable import flush_folder
 from andon.models.types.errors import DataError, OptionError, ResourceError, StorageFullError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_OWN = re.compile(r".*/([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60}|\.[0-9a-f]{32})")
+"""Paths as the store makes them, of what is whole and of what is half written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class BlobStore:
         """
         digest = sha256(contents).hexdigest()
         path = self._path(digest)
-        with self._telling(digest):
+        with self._telling():
             if not self.files.exists(path):
                 self._write(path, contents)
         return digest
@@ -59,7 +63,7 @@ class BlobStore:
         ResourceError
             The store cannot be read.
         """
-        with self._telling(digest):
+        with self._telling():
             try:
                 contents = bytes(self.files.cat_file(self._path(digest)))
             except FileNotFoundError as error:
@@ -70,18 +74,48 @@ class BlobStore:
 
     def has(self, digest: str) -> bool:
         """Say whether something is kept under a digest. Raises ``ResourceError`` where the store cannot be read."""
-        with self._telling(digest):
+        with self._telling():
             return bool(self.files.exists(self._path(digest)))
 
     def remove(self, digest: str) -> int:
         """Remove what is kept under a digest, and return how many bytes that frees; 0 where nothing is."""
-        with self._telling(digest):
+        return self.remove_file(self._path(digest))
+
+    def remove_file(self, path: str) -> int:
+        """Remove a file that ``files_before`` found, and return how many bytes that frees; 0 where it is gone."""
+        with self._telling():
             try:
-                size = int(self.files.size(self._path(digest)) or 0)
-                self.files.rm_file(self._path(digest))
+                size = int(self.files.size(path) or 0)
+                self.files.rm_file(path)
             except FileNotFoundError:
                 return 0
         return size
+
+    def files_before(self, moment: datetime) -> Iterator[str]:
+        """Find files that were written before a moment, a folder at a time: there may be millions.
+
+        Those that were left half written are among them; those that the store did not make are not.
+
+        Raises
+        ------
+        ResourceError
+            The store cannot be read.
+        """
+        for first in self._listed(self.root):
+            for second in self._listed(first):
+                yield from (path for path in self._listed(second) if self._is_older(path, moment))
+
+    def _listed(self, folder: str) -> list[str]:
+        """List a folder; nothing where it is not there."""
+        with self._telling(), suppress(FileNotFoundError):
+            return list(self.files.ls(folder, detail=False))
+        return []
+
+    def _is_older(self, path: str, moment: datetime) -> bool:
+        """Say whether a file is the store's and older; one that was moved or removed meanwhile is not."""
+        with self._telling(), suppress(FileNotFoundError):
+            return bool(_OWN.fullmatch(path) and self.files.modified(path) < moment)
+        return False
 
     def _path(self, digest: str) -> str:
         return f"{self.root}/{digest[:2]}/{digest[2:4]}/{digest}"
@@ -102,7 +136,7 @@ class BlobStore:
             flush_folder(Path(folder))
 
     @contextmanager
-    def _telling(self, digest: str) -> Iterator[None]:
+    def _telling(self) -> Iterator[None]:
         try:
             yield
         except FileNotFoundError:

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, IntegrityError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from andon.models.types.errors import ConflictError, OptionError, ResourceError, StorageFullError
 
@@ -75,6 +76,8 @@ class Database:
             yield
         except IntegrityError as error:
             raise ConflictError("store.conflict", self.name, reason=_said(error)) from error
+        except PoolTimeoutError as error:  # no connection of the pool came free
+            raise ResourceError("store.unreachable", self.name, reason=str(error).partition("\n")[0]) from error
         except DBAPIError as error:
             # SQLite's own class says that the file is damaged; its subclasses speak of the statement.
             is_damaged = type(error) is DatabaseError

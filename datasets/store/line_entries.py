@@ -1,17 +1,20 @@
 """What happens between a station and its PLC, as entries of the ledger: a verdict's own entry is written before the PLC is told of it."""
 
-from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
+import msgspec
 from sqlalchemy import select
 
 from andon.datasets.store.database import Database
 from andon.datasets.store.inspections import Kept, kept_of
 from andon.datasets.store.ledger import lock_head, row
 from andon.datasets.store.schema import inspections, ledger
-from andon.models.ledger.chain import Entry, append
+from andon.models.ledger.chain import append
 
 ANSWER, UNJUDGED = "plc_answer", "unjudged"
+_AT_ONCE = 500
+"""Entries that are read together: a station that stood still has many of its neighbours after its last part."""
 
 
 def keep_answer(database: Database, origin: str, inspection: str, told: str, trigger_count: int, time: datetime) -> str:
@@ -31,12 +34,7 @@ def keep_unjudged(
     database: Database, origin: str, station: str, serial: str, trigger_count: int, fault: str, time: datetime
 ) -> str:
     """Keep that a part passed a station that could not judge it, and return the hash of the entry."""
-    record: dict[str, str | int] = {
-        "station": station,
-        "serial": serial,
-        "trigger_count": trigger_count,
-        "fault": fault,
-    }
+    record = {"station": station, "serial": serial, "trigger_count": trigger_count, "fault": fault}
     return _keep(database, origin, UNJUDGED, record, time)
 
 
@@ -49,13 +47,30 @@ def last_unanswered(database: Database, origin: str, station: str) -> Kept | Non
         if last is None:
             return None
         after = (ledger.c.origin == origin) & (ledger.c.seq > last.ledger_seq)
-        bodies = connection.scalars(select(ledger.c.body).where(after)).all()
-    is_taken = any(ANSWER.encode() in body and last.id.encode() in body for body in bodies)
+        bodies = select(ledger.c.body).where(after).order_by(ledger.c.seq).execution_options(yield_per=_AT_ONCE)
+        with connection.execute(bodies) as found:
+            is_taken = any(_is_answer(body, last.id) for (body,) in found)
     return None if is_taken else kept_of(last)
 
 
-def _keep(database: Database, origin: str, kind: str, record: Mapping[str, str | int], time: datetime) -> str:
+class _About(msgspec.Struct):
+    inspection: str
+
+
+class _Answer(msgspec.Struct, tag_field="kind", tag=ANSWER):
+    record: _About
+
+
+def _is_answer(body: bytes, inspection: str) -> bool:
+    """Say whether an entry is the answer to an inspection; one that is damaged is none: the PLC is told again."""
+    try:
+        return msgspec.json.decode(body, type=_Answer).record.inspection == inspection
+    except ValueError:  # msgspec's errors are: the entry is of another kind, or damaged
+        return False
+
+
+def _keep(database: Database, origin: str, kind: str, record: dict[str, Any], time: datetime) -> str:
     with database.writing() as connection:
-        entry: Entry = append(lock_head(connection, origin), kind, dict(record), time)
+        entry = append(lock_head(connection, origin), kind, record, time)
         connection.execute(ledger.insert(), row(entry))
     return entry.hash

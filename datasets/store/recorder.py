@@ -5,7 +5,7 @@ single part waits for one alone.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -113,6 +113,8 @@ class Recorder:
         ``ResourceError`` where the database cannot be reached.
         """
         future: Future[Kept] = Future()
+        # From here on it cannot be cancelled: who waits no longer must not keep the others' answers from them.
+        future.set_running_or_notify_cancel()
         with self._joining:
             batch = self._open if self._open is not None else self._begin()
             batch.append((inspection, future))
@@ -127,8 +129,8 @@ class Recorder:
     def _begin(self) -> _Batch:
         """Open a batch, which others join until the writer gets to it."""
         batch: _Batch = []
-        self._open = batch
         self._writer.submit(self._write, batch).add_done_callback(partial(_settle, batch))
+        self._open = batch
         return batch
 
     def _write(self, batch: _Batch) -> list[_Answer]:
@@ -214,10 +216,8 @@ def _chained(head: Head, records: Sequence[InspectionRecord]) -> Iterator[tuple[
 
 def _insert(connection: Connection, new: Sequence[tuple[InspectionRecord, Entry]]) -> None:
     records = [record for record, _ in new]
-    insert_missing(connection, bundles, {record.bundle.digest: bundle_row(record) for record in records})
-    insert_missing(
-        connection, stations, {each: {"name": each} for each in (record.station for record in records) if each}
-    )
+    insert_bundles(connection, records)
+    insert_stations(connection, (record.station for record in records))
     insert_latest(
         connection,
         parts,
@@ -226,12 +226,26 @@ def _insert(connection: Connection, new: Sequence[tuple[InspectionRecord, Entry]
     )
     connection.execute(ledger.insert(), [row(entry) for _, entry in new])
     connection.execute(inspections.insert(), [inspection_row(record, entry) for record, entry in new])
-    counts = Counter((hour_of(each.time), each.station or "", each.bundle.name, each.verdict) for each in records)
+    count_verdicts(connection, records)
+
+
+def insert_bundles(connection: Connection, records: Sequence[InspectionRecord]) -> None:
+    """Insert the bundles that judged, unless they are there: each has served from its first record on."""
+    insert_missing(connection, bundles, {record.bundle.digest: _bundle_row(record) for record in reversed(records)})
+
+
+def insert_stations(connection: Connection, names: Iterable[str | None]) -> None:
+    """Insert the stations that are named, unless they are there."""
+    insert_missing(connection, stations, {name: {"name": name} for name in names if name})
+
+
+def count_verdicts(connection: Connection, records: Sequence[InspectionRecord]) -> None:
+    """Add records, one at least, to the tallies of their hours."""
+    counts = Counter((_hour(each.time), each.station or "", each.bundle.name, each.verdict) for each in records)
     add_up(connection, tallies, counts)
 
 
-def bundle_row(record: InspectionRecord) -> dict[str, Any]:
-    """The bundle of a record as a row of its table."""
+def _bundle_row(record: InspectionRecord) -> dict[str, Any]:
     bundle = record.bundle
     return {
         "digest": bundle.digest,
@@ -253,8 +267,7 @@ def part_row(code: PartCode, time: datetime) -> dict[str, Any]:
     }
 
 
-def hour_of(time: datetime) -> datetime:
-    """The whole hour under which verdicts are counted."""
+def _hour(time: datetime) -> datetime:
     return time.replace(minute=0, second=0, microsecond=0)
 
 

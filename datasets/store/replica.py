@@ -3,9 +3,8 @@
 Rows are made anew from what the hash of an entry covers; what travels beside it is checked against it. What comes twice is known by its hash.
 """
 
-from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Literal, TypeVar
@@ -14,14 +13,21 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, bindparam, case, select
 from sqlalchemy.sql.schema import Column
 
-from andon.datasets.store.blobs import BlobStore
 from andon.datasets.store.columns import Moment
 from andon.datasets.store.inspections import Kept
 from andon.datasets.store.ledger import INSPECTION, head_of, lock_head, row
 from andon.datasets.store.line_entries import ANSWER, UNJUDGED
 from andon.datasets.store.opening import Store
 from andon.datasets.store.parts import DISPOSITION, Disposition
-from andon.datasets.store.recorder import BundleRecord, InspectionRecord, bundle_row, hour_of, inspection_row, part_row
+from andon.datasets.store.recorder import (
+    BundleRecord,
+    InspectionRecord,
+    count_verdicts,
+    insert_bundles,
+    insert_stations,
+    inspection_row,
+    part_row,
+)
 from andon.datasets.store.replication import (
     Batch,
     BundleLine,
@@ -35,8 +41,8 @@ from andon.datasets.store.replication import (
     hash_at,
 )
 from andon.datasets.store.retention import REMOVAL
-from andon.datasets.store.schema import bundles, dispositions, inspections, ledger, parts, recipes, stations, tallies
-from andon.datasets.store.upserts import add_up, insert_missing
+from andon.datasets.store.schema import dispositions, inspections, ledger, parts, recipes
+from andon.datasets.store.upserts import insert_missing
 from andon.models.codes.parsing import PartCode, parse_code
 from andon.models.ledger.chain import Entry, Head, verify
 from andon.models.types.errors import ConflictError, DataError
@@ -73,7 +79,7 @@ class Replica:
 
     def missing(self, digests: Iterable[str]) -> list[str]:
         """Say which pictures are not here."""
-        return [digest for digest in digests if not _has(self._blobs, digest)]
+        return [digest for digest in digests if not self._blobs.has(digest)]
 
     def put_image(self, digest: str, contents: bytes) -> None:
         """Keep a picture; one that is here already stays.
@@ -113,8 +119,7 @@ class Replica:
             n_known = _count_known(connection, head, entries)
             new = read[n_known:]
             if new:
-                _insert_recipes(connection, recipe_rows)
-                _insert(connection, origin, new)
+                _insert(connection, origin, new, recipe_rows)
         kept = [Kept(each.record.document, each.entry.hash) for each in new if each.record]
         return Taken(new[-1].entry.head if new else head, kept)
 
@@ -196,10 +201,6 @@ class _Read:
     image_kept: bool = False
     disposition: Disposition | None = None
     about: str | None = None
-
-
-def _has(blobs: BlobStore, digest: str) -> bool:
-    return bool(blobs.has(digest))
 
 
 def _checked(origin: str, lines: Sequence[EntryLine]) -> list[Entry]:
@@ -308,33 +309,26 @@ def _recipe_row(line: RecipeLine) -> dict[str, Any]:
     return {**row, "created": _in_utc(line.created, digest), "document": document}
 
 
-def _insert_recipes(connection: Connection, rows: Mapping[Hashable, dict[str, Any]]) -> None:
-    named = {each["station"] for each in rows.values()} - {None}
-    insert_missing(connection, stations, {name: {"name": name} for name in named})
-    insert_missing(connection, recipes, rows)
-
-
-def _insert(connection: Connection, origin: str, new: Sequence[_Read]) -> None:
+def _insert(
+    connection: Connection, origin: str, new: Sequence[_Read], recipe_rows: Mapping[Hashable, dict[str, Any]]
+) -> None:
     """Insert entries with their rows, in the order of tables that the recorder keeps: so neither waits for the other for ever."""
     inspected = [(each.record, each) for each in new if each.record]
     records = [record for record, _ in inspected]
-    insert_missing(connection, bundles, {record.bundle.digest: bundle_row(record) for record in reversed(records)})
-    named = {record.station for record in records} - {None}
-    insert_missing(connection, stations, {name: {"name": name} for name in named})
+    insert_bundles(connection, records)
+    insert_stations(
+        connection, [*(each.station for each in records), *(each["station"] for each in recipe_rows.values())]
+    )
+    insert_missing(connection, recipes, recipe_rows)
     _put_parts(connection, records)
     connection.execute(ledger.insert(), [row(each.entry) for each in new])
     if records:
         rows = [{**inspection_row(record, each.entry), "image_kept": each.image_kept} for record, each in inspected]
         connection.execute(inspections.insert(), rows)
+        count_verdicts(connection, records)
     _check_known(connection, origin, {each.about for each in new if each.about})
     if decided := [each.disposition for each in new if each.disposition]:
-        connection.execute(dispositions.insert(), [_disposition_row(each) for each in decided])
-    counts = Counter((hour_of(each.time), each.station or "", each.bundle.name, each.verdict) for each in records)
-    add_up(connection, tallies, counts)
-
-
-def _disposition_row(decision: Disposition) -> dict[str, Any]:
-    return {name: getattr(decision, name) for name in Disposition.__slots__}
+        connection.execute(dispositions.insert(), [asdict(each) for each in decided])
 
 
 def _check_known(connection: Connection, origin: str, named: Collection[str]) -> None:

@@ -16,7 +16,7 @@ from andon.datasets.store.ledger import head_of
 from andon.datasets.store.opening import Store
 from andon.datasets.store.schema import bundles, inspections, ledger, recipes
 from andon.models.ledger.chain import Head
-from andon.models.types.errors import ConflictError
+from andon.models.types.errors import ConflictError, DataError
 
 Text = Annotated[str, msgspec.Meta(max_length=1024, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 """On one line, and such as every database holds."""
@@ -163,15 +163,28 @@ class Outgoing:
             raise ConflictError("upload.fork", f"{there.origin} {there.seq}", found=found, expected=there.hash)
 
     def after(self, seq: int) -> Parcel | None:
-        """Read what follows an entry; None where nothing does."""
+        """Read what follows an entry; None where nothing does.
+
+        Raises
+        ------
+        DataError
+            What follows is damaged here.
+        ResourceError
+            The database cannot be read.
+        """
         rows = self._fitting(_entries_after(self._store, seq, self._limits.entries))
         if not rows:
             return None
         images = {each.seq: each.image for each in rows if self._goes(each)}
+        try:
+            return Parcel(self._batch(rows, images), images)
+        except UnicodeDecodeError as error:
+            raise DataError("upload.damaged", f"{self._store.origin} {seq + 1}", reason=str(error)) from error
+
+    def _batch(self, rows: Sequence[Row[Any]], images: Mapping[int, str]) -> Batch:
         entries = [_line(each, each.seq in images) for each in rows]
         with self._store.database.reading() as connection:
-            found = Batch(entries, _bundle_lines(connection, rows), _recipe_lines(connection, rows))
-        return Parcel(found, images)
+            return Batch(entries, _bundle_lines(connection, rows), _recipe_lines(connection, rows))
 
     def _hash_at(self, seq: int) -> str:
         with self._store.database.reading() as connection:

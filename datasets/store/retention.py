@@ -98,7 +98,7 @@ class KeepingRules:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What goes by one rule: the rows of one kind that came before ``before``; of images those alone whose entry is ``sent``, where that is said."""
+    """What goes by one rule: the rows of one kind that came before ``before``, and whose entries are up to ``sent``; None for all."""
 
     rule: str
     kind: str
@@ -148,7 +148,7 @@ def limits(rules: KeepingRules, now: datetime, sent: int | None = None) -> tuple
         "ill": rules.ill_days,
     }
     return tuple(
-        Limit(f"{kind}_days", kind, _days_before(now, max(each, rules.least_days)), sent)
+        Limit(f"{kind}_days", kind, _days_before(now, max(each, rules.least_days)), sent if kind in _IMAGES else None)
         for kind, each in days.items()
         if each is not None
     )
@@ -217,14 +217,13 @@ def sweep(database: Database, blobs: BlobStore, now: datetime) -> int:
     ResourceError
         The database or the disk cannot be used.
     """
-    old = (path for path in _paths(blobs) if blobs.files.modified(path) < now - ORPHAN_AGE)
     count = 0
-    for part in _parts(old, _SWEPT):
+    for part in _parts(blobs.files_before(now - ORPHAN_AGE), _SWEPT):
         with database.reading() as connection:
             named = _named(connection, [path.rpartition("/")[2] for path in part])
         orphans = [path for path in part if path.rpartition("/")[2] not in named]
         for path in orphans:
-            blobs.files.rm_file(path)
+            blobs.remove_file(path)
         count += len(orphans)
     return count
 
@@ -316,8 +315,7 @@ def _matching(limit: Limit) -> ColumnElement[bool]:
     """Rows of a kind that came before a moment: their identifiers lead with when they were made."""
     kind = _KINDS[limit.kind]
     old = kind.kept & (kind.table.c.id < first_id(limit.before)) & kind.condition
-    is_held = limit.sent is not None and limit.kind in _IMAGES
-    return old & (inspections.c.ledger_seq <= limit.sent) if is_held else old
+    return old if limit.sent is None else old & (inspections.c.ledger_seq <= limit.sent)
 
 
 def _oldest(connection: Connection, chosen: Sequence[Limit], most: int) -> list[_Found]:
@@ -379,15 +377,6 @@ def _sum(one: Pruned, other: Pruned) -> Pruned:
 
 def _days_before(now: datetime, days: float) -> datetime:
     return now - timedelta(days=days)
-
-
-def _paths(blobs: BlobStore) -> Iterator[str]:
-    """List all files, a folder at a time: there may be millions."""
-    if not blobs.files.exists(blobs.root):
-        return
-    for first in blobs.files.ls(blobs.root, detail=False):
-        for second in blobs.files.ls(first, detail=False):
-            yield from blobs.files.ls(second, detail=False)
 
 
 def _parts(paths: Iterator[str], most: int) -> Iterator[list[str]]:

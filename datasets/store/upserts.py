@@ -26,6 +26,8 @@ def insert_latest(connection: Connection, table: Table, rows: Mapping[Hashable, 
 
 def add_up(connection: Connection, table: Table, counts: Mapping[tuple[Any, ...], int]) -> None:
     """Add to the column ``count`` of rows by the values of their key, and insert those that are missing."""
+    if not counts:
+        return
     names = [column.name for column in _key(table)]
     rows = {key: {**dict(zip(names, key, strict=True)), "count": count} for key, count in counts.items()}
     statement = _insert(connection, table)

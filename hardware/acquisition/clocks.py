@@ -11,12 +11,15 @@ estimated anew.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from time import monotonic
 
 from andon.models.stream.windows import StreamOptions
+
+_LONGEST_S = 10 * 365 * 86_400.0
+"""Nothing is held up for longer: ten years, which can be taken from any time of the box."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class ClockState:
     kept: tuple[Arrival, ...] = ()
     line: Line | None = None
     stamped: Line | None = None
-    beside: tuple[Arrival, ...] = field(default=())
+    beside: tuple[Arrival, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +130,22 @@ def stamp(
         When the block began by the sensor's clock, in seconds from any beginning, and how long it lasts.
     """
     arrival = Arrival(start_s + duration_s, arrived.monotonic_s - start_s - duration_s)
-    if state.line is None:
+    if state.line is None or state.stamped is None:
         return _restarted(arrival, duration_s, arrived, was_set=False)
     behind_s = arrival.behind_s - state.line.at(arrival.end_s)
     if abs(behind_s) <= settings.jump_s:
-        return _followed(settings, state, arrival, duration_s, arrived)
+        kept = _kept(settings, state.kept, arrival)
+        line = state.line if kept is state.kept else lower_line(kept, settings)
+        stamped = _slewed(settings, state.stamped, line, arrival.end_s)
+        return ClockState(kept, line, stamped), _stamp(arrival, stamped, duration_s, arrived)
     beside = (*state.beside, arrival)[-settings.segments :]
     if len(beside) >= settings.confirm and _agree(beside):
         return _restarted(arrival, duration_s, arrived, was_set=True)
-    offset_s = arrival.behind_s if behind_s < 0 else (state.stamped or state.line).at(arrival.end_s)
-    return replace(state, beside=beside), _stamp(arrival, offset_s, duration_s, arrived, state.line.drift_ppm)
+    if behind_s < 0:
+        at_arrival = replace(state.line, at_s=arrival.end_s, offset_s=arrival.behind_s)
+        return replace(state, beside=beside), _stamp(arrival, at_arrival, duration_s, arrived)
+    stamped = _slewed(settings, state.stamped, state.line, arrival.end_s)
+    return replace(state, beside=beside, stamped=stamped), _stamp(arrival, stamped, duration_s, arrived)
 
 
 def lower_line(kept: Sequence[Arrival], settings: ClockSettings) -> Line:
@@ -155,24 +164,15 @@ def lower_line(kept: Sequence[Arrival], settings: ClockSettings) -> Line:
     return Line(left.end_s, left.behind_s, max(-settings.max_drift_ppm, min(drift_ppm, settings.max_drift_ppm)))
 
 
-def _followed(
-    settings: ClockSettings, state: ClockState, arrival: Arrival, duration_s: float, arrived: Moment
-) -> tuple[ClockState, Stamp]:
-    kept = _kept(settings, state.kept, arrival)
-    line = state.line if kept is state.kept and state.line else lower_line(kept, settings)
-    stamped = _slewed(settings, state.stamped or line, line, arrival.end_s)
-    return ClockState(kept, line, stamped), _stamp(arrival, stamped.offset_s, duration_s, arrived, line.drift_ppm)
-
-
 def _restarted(arrival: Arrival, duration_s: float, arrived: Moment, *, was_set: bool) -> tuple[ClockState, Stamp]:
     line = Line(arrival.end_s, arrival.behind_s)
     state = ClockState((arrival,), line, line)
-    return state, replace(_stamp(arrival, line.offset_s, duration_s, arrived, 0.0), was_set=was_set)
+    return state, replace(_stamp(arrival, line, duration_s, arrived), was_set=was_set)
 
 
-def _stamp(arrival: Arrival, offset_s: float, duration_s: float, arrived: Moment, drift_ppm: float) -> Stamp:
-    delay_s = arrival.behind_s - offset_s
-    return Stamp(arrived.utc - timedelta(seconds=delay_s + duration_s), drift_ppm)
+def _stamp(arrival: Arrival, line: Line, duration_s: float, arrived: Moment) -> Stamp:
+    delay_s = min(arrival.behind_s - line.at(arrival.end_s), _LONGEST_S)
+    return Stamp(arrived.utc - timedelta(seconds=delay_s + duration_s), line.drift_ppm)
 
 
 def _kept(settings: ClockSettings, kept: tuple[Arrival, ...], arrival: Arrival) -> tuple[Arrival, ...]:
@@ -186,7 +186,12 @@ def _kept(settings: ClockSettings, kept: tuple[Arrival, ...], arrival: Arrival) 
 
 
 def _slewed(settings: ClockSettings, stamped: Line, line: Line, end_s: float) -> Line:
-    """Move the line that gives times towards the one that is estimated, as slowly as keeps blocks seamless."""
+    """Move the line that gives times towards the one that is estimated, as slowly as keeps blocks seamless.
+
+    A block that is older than the last has its place already.
+    """
+    if end_s <= stamped.at_s:
+        return stamped
     before_s = stamped.offset_s + 1e-6 * line.drift_ppm * (end_s - stamped.at_s)
     step_s = line.at(end_s) - before_s
     return Line(end_s, before_s + max(-settings.slew_s, min(step_s, settings.slew_s)), line.drift_ppm)

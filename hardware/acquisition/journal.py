@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Self
 
@@ -24,6 +25,10 @@ class Sign(msgspec.Struct, frozen=True, array_like=True):
         return cls(found.st_size, found.st_mtime_ns)
 
 
+_FEW = 1000
+"""As many lines as there were, and these, are added before the file is written anew."""
+
+
 class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     sign: Sign
@@ -44,24 +49,23 @@ class Journal:
         self._path = path
         self._lines: dict[str, _Line] = {}
         self._file: IO[bytes] | None = None
+        self._room = 0
+        """Lines that may still be added."""
 
     def open(self) -> None:
         """Read it, and write it anew without what is superseded. Raises ``ResourceError``."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._lines = _read(self._path)
-            scratch = self._path.with_name(f"{self._path.name}.new")
-            write_flushed(scratch, b"".join(map(_encoded, self._lines.values())))
-            scratch.replace(self._path)
-            flush_folder(self._path.parent)
-            self._file = self._path.open("ab")
+            self._rewrite()
         except OSError as error:
             raise self._failed(error) from error
 
     def close(self) -> None:
-        """Close its file."""
+        """Close its file; never raises: whatever could not be written was said when it was noted."""
         if self._file:
-            self._file.close()
+            with suppress(OSError):
+                self._file.close()
 
     def knows(self, name: str, sign: Sign, sidecar: Sign | None) -> bool:
         """Whether a file that looks so was taken, or was refused with that sidecar."""
@@ -74,16 +78,34 @@ class Journal:
         if self._file is None:
             return
         try:
-            self._file.write(_encoded(line))
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            self._append(self._file, line)
         except OSError as error:
+            self._room = 0  # the line may be cut off: nothing is to come behind it
             raise self._failed(error) from error
 
     def keep_only(self, names: Collection[str]) -> None:
         """Forget all other files: they have gone."""
         for name in self._lines.keys() - names:
             del self._lines[name]
+
+    def _append(self, file: IO[bytes], line: _Line) -> None:
+        if not self._room:
+            self._rewrite()
+            return
+        file.write(_encoded(line))
+        file.flush()
+        os.fsync(file.fileno())
+        self._room -= 1
+
+    def _rewrite(self) -> None:
+        scratch = self._path.with_name(f"{self._path.name}.new")
+        write_flushed(scratch, b"".join(map(_encoded, self._lines.values())))
+        scratch.replace(self._path)
+        flush_folder(self._path.parent)
+        file = self._path.open("ab")
+        self.close()
+        self._file = file
+        self._room = len(self._lines) + _FEW
 
     def _failed(self, error: OSError) -> ResourceError:
         return ResourceError("acquisition.journal", str(self._path), reason=error.strerror or str(error))

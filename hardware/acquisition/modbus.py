@@ -1,6 +1,6 @@
 """Sensors that answer over Modbus TCP: values they have computed, and buffers of samples."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -26,7 +26,7 @@ from andon.hardware.acquisition.registers import (
 from andon.hardware.acquisition.schedule import Ticks
 from andon.hardware.acquisition.standing import Report, StandingFaults
 from andon.models.types.errors import OptionError, RecordError, ResourceError
-from andon.models.types.vibration import Signal, TimedRow, Unit
+from andon.models.types.vibration import Signal, Unit
 
 DEVICES = 247
 """Addresses of devices end there, by MODBUS over Serial Line V1.02, 2.2; 255 and 0 are devices that are servers themselves."""
@@ -55,15 +55,23 @@ class ModbusDevice:
 
 
 class ModbusLink:
-    """A connection that is made anew after it failed."""
+    """A connection that the first request makes, and the next one anew after it failed."""
 
     def __init__(self, device: ModbusDevice) -> None:
         self._device = device
         self._client = ModbusTcpClient(device.host, port=device.port, timeout=device.timeout_s, retries=0)
 
-    def close(self) -> None:
-        """Close it; the next request opens it."""
-        self._client.close()  # type: ignore[no-untyped-call]
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def subject(self, address: int) -> str:
+        """Name of a register in messages."""
+        return f"{self._device.address} {address}"
 
     def read(self, table: Table, address: int, count: int) -> Words:
         """Read up to 125 registers.
@@ -82,7 +90,7 @@ class ModbusLink:
             raise self._away(error) from error
         self._check(address, answer.isError(), str(answer))
         if len(answer.registers) != count:
-            raise RecordError("acquisition.cut_off", self._name(address), found=len(answer.registers), expected=count)
+            raise RecordError("acquisition.cut_off", self.subject(address), found=len(answer.registers), expected=count)
         return np.array(answer.registers, np.uint16)
 
     def write(self, address: int, value: int) -> None:
@@ -95,84 +103,43 @@ class ModbusLink:
 
     def _check(self, address: int, is_error: bool, said: str) -> None:
         if is_error:
-            raise RecordError("acquisition.register", self._name(address), reason=said)
+            raise RecordError("acquisition.register", self.subject(address), reason=said)
 
     def _away(self, error: Exception) -> ResourceError:
         # An answer that is late would be taken for that to the next question.
-        self.close()
+        self._close()
         return ResourceError("acquisition.away", self._device.address, reason=" ".join(str(error).split()))
 
-    def _name(self, address: int) -> str:
-        return f"{self._device.address} {address}"
+    def _close(self) -> None:
+        self._client.close()  # type: ignore[no-untyped-call]
 
 
-class ModbusRows:
-    """A ``RowSource`` of values that a sensor has computed, read ``every_s``.
-
-    A value whose registers the device refuses is None, and reported once for as long as that lasts. A device that is away gives no row.
+class ModbusReadout:
+    """A ``Readout`` of registers: values that a sensor has computed. One whose registers the device refuses is None.
 
     Parameters
     ----------
     registers
         At least one; their names differ.
-    report
-        Told of what cannot be read or reached.
-    stop
-        Ends ``rows`` once it is set, within the time that the device is waited for.
     """
 
-    def __init__(
-        self,
-        *,
-        device: ModbusDevice,
-        asset: str,
-        every_s: float,
-        registers: tuple[Register, ...],
-        report: Report,
-        stop: Event,
-    ) -> None:
-        check_names([each.name for each in registers])
-        self._device, self._asset, self._stop = device, asset, stop
-        self._spans = spans(registers)
+    def __init__(self, device: ModbusDevice, registers: Sequence[Register]) -> None:
         self._names = [each.name for each in registers]
-        self._ticks = Ticks(every_s)
-        self._faults = StandingFaults(report)
-        self._link = ModbusLink(device)
+        check_names(self._names)
+        self._spans = spans(registers)
+        self.address = device.address
+        self.link = ModbusLink(device)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._link.close()
-
-    @property
-    def missed(self) -> int:
-        """Rows that were due while the one before was being read."""
-        return self._ticks.missed
-
-    def rows(self) -> Iterator[TimedRow]:
-        """Deliver rows until ``stop`` is set."""
-        while self._ticks.wait(self._stop):
-            time = datetime.now(UTC)
-            try:
-                values = self._values()
-            except ResourceError as error:
-                self._faults.note(error)
-                continue
-            self._faults.clear(self._device.address)
-            yield TimedRow(self._asset, time, {name: values.get(name) for name in self._names})
-
-    def _values(self) -> dict[str, float | None]:
-        values: dict[str, float | None] = {}
+    def read(self, now: datetime, faults: StandingFaults) -> Mapping[str, float | None]:
+        """Read what lies together in one request each. Raises ``ResourceError``."""
+        values: dict[str, float | None] = dict.fromkeys(self._names)
         for span in self._spans:
             try:
-                values |= span.values(self._link.read(span.table, span.address, span.count))
+                values |= span.values(self.link.read(span.table, span.address, span.count))
             except RecordError as error:
-                self._faults.note(error)
+                faults.note(error)
             else:
-                self._faults.clear(f"{self._device.address} {span.address}")
+                faults.clear(self.link.subject(span.address))
         return values
 
 
@@ -252,44 +219,41 @@ class ModbusWaveform:
         self._taken = 0
 
     def __enter__(self) -> Self:
+        self._link.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._link.close()
+        self._link.__exit__(kind, error, trace)
 
     def blocks(self) -> Iterator[Signal]:
         """Deliver buffers until ``stop`` is set; one is released only once its block was taken."""
         while self._ticks.wait(self._stop):
             try:
-                block = self._block()
-                if block:
-                    yield block
-                    self._released()
+                yield from self._looked()
             except (ResourceError, RecordError) as error:
                 self._faults.note(error)
-            else:
-                self._faults.clear(self._device.address)
 
-    def _block(self) -> Signal | None:
+    def _looked(self) -> Iterator[Signal]:
         ready = self._ready()
-        if ready in (0, self._taken):
-            # A buffer that was released may come again under the same number.
-            self._taken = ready if self._buffer.release is None else 0
-            return None
+        self._faults.clear(self._device.address)
+        if ready and ready != self._taken:
+            yield self._block(ready)
+            self._faults.clear_all()
+        self._taken = ready
+        if ready and self._buffer.release is not None:
+            # Where this fails, the next look finds the buffer that was taken, and only releases it.
+            self._link.write(self._buffer.ready_address, self._buffer.release)
+            self._taken = 0
+
+    def _block(self, ready: int) -> Signal:
         seen = datetime.now(UTC)
         samples = self._samples()
         if self._ready() != ready:
-            raise RecordError("acquisition.overwritten", self._device.address)
-        self._taken = ready
+            raise RecordError("acquisition.overwritten", self._link.subject(self._buffer.address))
         time = seen - self._buffer.duration
         return Signal(samples, self._buffer.rate_hz, self._buffer.unit, self._sensor, self._asset, time)
-
-    def _released(self) -> None:
-        if self._buffer.release is not None:
-            self._link.write(self._buffer.ready_address, self._buffer.release)
-            self._taken = 0
 
     def _ready(self) -> int:
         return int(self._link.read(Table.HOLDING, self._buffer.ready_address, 1)[0])

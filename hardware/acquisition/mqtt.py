@@ -5,7 +5,6 @@ was taken and the next is asked for. So after a kill the last messages come agai
 """
 
 import socket
-import ssl
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -27,6 +26,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from andon.hardware.acquisition.clocks import ClockSettings, ClockState, Moment, box_moment, stamp
 from andon.hardware.acquisition.payloads import Delivery, Payload, Said, TopicPattern, read_message, said_of
 from andon.hardware.acquisition.standing import Report, StandingFaults
+from andon.hardware.messaging.broker import tls_context
 from andon.models.types.errors import OptionError, RecordError, ResourceError
 from andon.models.types.moments import EPOCH
 from andon.models.types.vibration import Signal
@@ -200,7 +200,7 @@ class MqttSensors:
         client.connect_timeout = settings.timeout_s
         client.reconnect_delay_set(*_RETRY_S)
         if settings.ca_file:
-            client.tls_set_context(ssl.create_default_context(cafile=settings.ca_file))
+            client.tls_set_context(tls_context(settings.ca_file))
         if settings.user is not None:
             client.username_pw_set(settings.user, settings.password)
         client.on_pre_connect = lambda *_: self._count_connection()
@@ -237,6 +237,8 @@ class MqttSensors:
     def _take(self, message: MQTTMessage) -> None:
         """Hand a message over. There is always room for what is acknowledged; what is not, is lost where there is none."""
         arrived = _Arrived(message, box_moment(), self._connection)
+        if self._arrived.empty():
+            self._away.clear(message.topic)
         try:
             self._arrived.put_nowait(arrived)
         except Full:
@@ -256,10 +258,10 @@ class MqttSensors:
 
 @dataclass(frozen=True, slots=True)
 class _Channel:
-    """What is remembered of a sensor: the last number, when its last message ended by its own clock, and that clock."""
+    """What is remembered of a sensor: the last number, when its last message ended by its own clock (``EPOCH`` is 0), and that clock."""
 
-    sequence: int | None
-    end: datetime
+    sequence: int | None = None
+    end_s: float = 0.0
     clock: ClockState = field(default_factory=ClockState)
 
 
@@ -274,15 +276,14 @@ class SensorTimes:
     def timed(self, delivery: Delivery, at: Moment, topic: str) -> tuple[Signal, RecordError | None]:
         """Return the block with its time, and what is missing before it."""
         block, name = delivery.signal, (delivery.signal.asset, delivery.signal.sensor)
-        before = self._channels.get(name, _Channel(None, EPOCH))
+        before = self._channels.get(name, _Channel())
         ahead = _ahead(before, delivery)
-        duration = timedelta(seconds=block.duration_s)
-        start = block.time or before.end + ahead * duration
+        start_s = (block.time - EPOCH).total_seconds() if block.time else before.end_s + ahead * block.duration_s
         is_counted = block.time is None and ahead >= 0
-        time, clock = self._time(block, before.clock, start, at, 1 if is_counted else ClockSettings().confirm)
+        time, clock = self._time(block, before.clock, start_s, at, 1 if is_counted else ClockSettings().confirm)
         missing = self._missing(before, block, ahead, topic)
         if ahead >= 0:  # one that comes again is no news
-            self._remember(name, _Channel(delivery.sequence, start + duration, clock))
+            self._remember(name, _Channel(delivery.sequence, start_s + block.duration_s, clock))
         return replace(block, time=time), missing
 
     def _remember(self, name: tuple[str, str], channel: _Channel) -> None:
@@ -292,21 +293,21 @@ class SensorTimes:
             self._channels.popitem(last=False)
 
     def _time(
-        self, block: Signal, clock: ClockState, start: datetime, at: Moment, confirm: int
+        self, block: Signal, clock: ClockState, start_s: float, at: Moment, confirm: int
     ) -> tuple[datetime, ClockState]:
         """Return when the block began, and its clock; a count of samples that does not fit begins anew at once."""
         if self._source is TimeSource.SENSOR:
             return block.time or at.utc - timedelta(seconds=block.duration_s), clock
         settings = ClockSettings(confirm=confirm)
-        clock, stamped = stamp(settings, clock, (start - EPOCH).total_seconds(), block.duration_s, at)
+        clock, stamped = stamp(settings, clock, start_s, block.duration_s, at)
         return stamped.time, clock
 
     def _missing(self, before: _Channel, block: Signal, ahead: int, topic: str) -> RecordError | None:
         if ahead > 0:
             return RecordError("acquisition.missing", topic, found=ahead)
-        if block.time is None or self._max_gap_s is None or before.end == EPOCH:
+        if block.time is None or self._max_gap_s is None or not before.end_s:
             return None
-        gap_s = (block.time - before.end).total_seconds()
+        gap_s = (block.time - EPOCH).total_seconds() - before.end_s
         is_gap = gap_s > self._max_gap_s
         return RecordError("acquisition.gap", topic, found=round(gap_s, 3), limit=self._max_gap_s) if is_gap else None
 

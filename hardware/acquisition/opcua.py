@@ -1,7 +1,6 @@
 """Sensors and controllers that serve OPC UA: values they have computed, and arrays of samples."""
 
-import asyncio
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,15 +15,15 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from asyncua import ua
 from asyncua.client.client import Client
+from asyncua.common.subscription import Subscription
 from asyncua.sync import ThreadLoop, ThreadLoopNotRunning
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.uaerrors import UaError
 
 from andon.hardware.acquisition.names import check_names
-from andon.hardware.acquisition.schedule import Ticks
 from andon.hardware.acquisition.standing import Report, StandingFaults
 from andon.models.types.errors import OptionError, RecordError, ResourceError
-from andon.models.types.vibration import Signal, TimedRow, Unit
+from andon.models.types.vibration import Signal, Unit
 
 T = TypeVar("T")
 
@@ -36,7 +35,7 @@ _OVERFLOW = 0x480
 
 _LOOK_S = 0.1
 _CHECK_S = 1.0
-_FAILED = (OSError, TimeoutError, asyncio.TimeoutError, CancelledError, UaError, ThreadLoopNotRunning)
+_FAILED = (OSError, CancelledError, UaError, ThreadLoopNotRunning)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +68,19 @@ class OpcUaLink:
         self._loop = ThreadLoop(2 * server.timeout_s)
         self._client: Client | None = None
 
-    def open(self) -> None:
+    def __enter__(self) -> Self:
         """Start the thread; the first request connects."""
         self._loop.start()
+        return self
 
-    def close(self) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Disconnect and end the thread."""
-        self.disconnect()
-        self._loop.stop()
+        try:
+            self.disconnect()
+        finally:
+            self._loop.stop()
 
     def client(self) -> Client:
         """Return a client that is connected. Raises ``ResourceError``."""
@@ -130,82 +134,42 @@ class OpcUaValue:
         check_node(self.node)
 
 
-class OpcUaRows:
-    """A ``RowSource`` of nodes' values, all read in one request ``every_s``.
+class OpcUaReadout:
+    """A ``Readout`` of nodes' values, in one request.
 
-    A value is None where its status is not good, its source timestamp is older than ``max_age_s`` or it is no finite number; that is
-    reported once for as long as it lasts. A server that is away gives no row.
+    A value is None where its status is not good, its source timestamp is older than ``max_age_s`` or it is no finite number.
 
     Parameters
     ----------
+    values
+        At least one; their names differ.
     max_age_s
         None for servers whose timestamps stand still while a value does not change, as most do.
-    report
-        Told of what cannot be believed or reached.
-    stop
-        Ends ``rows`` once it is set, within twice the time that the server is waited for.
     """
 
-    def __init__(
-        self,
-        *,
-        server: OpcUaServer,
-        asset: str,
-        every_s: float,
-        values: tuple[OpcUaValue, ...],
-        report: Report,
-        stop: Event,
-        max_age_s: float | None = None,
-    ) -> None:
+    def __init__(self, server: OpcUaServer, values: Sequence[OpcUaValue], max_age_s: float | None = None) -> None:
         check_names([each.name for each in values])
-        self._server, self._asset, self._stop = server, asset, stop
         self._values, self._max_age_s = values, max_age_s
-        self._ticks = Ticks(every_s)
-        self._faults = StandingFaults(report)
-        self._link = OpcUaLink(server)
+        self.address = server.url
+        self.link = OpcUaLink(server)
 
-    def __enter__(self) -> Self:
-        self._link.open()
-        return self
+    def read(self, now: datetime, faults: StandingFaults) -> Mapping[str, float | None]:
+        """Read all. Raises ``ResourceError``."""
+        client = self.link.client()
+        found = self.link.ask(client.read_attributes([client.get_node(each.node) for each in self._values]))
+        return {
+            each.name: self._measure(each, value, now, faults) for each, value in zip(self._values, found, strict=True)
+        }
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._link.close()
-
-    @property
-    def missed(self) -> int:
-        """Rows that were due while the one before was being read."""
-        return self._ticks.missed
-
-    def rows(self) -> Iterator[TimedRow]:
-        """Deliver rows until ``stop`` is set."""
-        while self._ticks.wait(self._stop):
-            time = datetime.now(UTC)
-            try:
-                found = self._read()
-            except ResourceError as error:
-                self._faults.note(error)
-                continue
-            self._faults.clear(self._server.url)
-            measures = {
-                each.name: self._measure(each, value, time) for each, value in zip(self._values, found, strict=True)
-            }
-            yield TimedRow(self._asset, time, measures)
-
-    def _read(self) -> Sequence[ua.DataValue]:
-        client = self._link.client()
-        return self._link.ask(client.read_attributes([client.get_node(each.node) for each in self._values]))
-
-    def _measure(self, asked: OpcUaValue, found: ua.DataValue, now: datetime) -> float | None:
-        subject = f"{self._server.url} {asked.node}"
+    def _measure(self, asked: OpcUaValue, found: ua.DataValue, now: datetime, faults: StandingFaults) -> float | None:
+        subject = f"{self.address} {asked.node}"
         try:
             value = asked.scale * _number(believed(found, subject), subject) + asked.offset
             self._check_age(found, subject, now)
         except RecordError as error:
-            self._faults.note(error)
+            faults.note(error)
             return None
-        self._faults.clear(subject)
+        faults.clear(subject)
         return value
 
     def _check_age(self, found: ua.DataValue, subject: str, now: datetime) -> None:
@@ -253,7 +217,8 @@ class OpcUaWaveforms:
     """A ``SignalSource`` of the arrays of one server, by subscription: each value that is written is a block.
 
     A value whose status is not good is left out and reported, once for as long as that lasts; a block without a source timestamp ended when
-    it came. After the server was away the value that is there comes, unless it is the one that came last.
+    it came. A node that the server does not have yet is reported alike, and asked for again. After the server was away the value that is there
+    comes, unless it is the one that came last.
 
     Parameters
     ----------
@@ -287,20 +252,18 @@ class OpcUaWaveforms:
         self._last: dict[str, datetime] = {}
 
     def __enter__(self) -> Self:
-        self._link.open()
+        self._link.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._link.close()
+        self._link.__exit__(kind, error, trace)
 
     def blocks(self) -> Iterator[Signal]:
         """Deliver what is written until ``stop`` is set."""
         while not self._stop.is_set():
             try:
-                self._subscribe()
-                self._faults.clear(self._server.url)
                 yield from self._until_lost()
             except ResourceError as error:
                 self._faults.note(error)
@@ -314,28 +277,38 @@ class OpcUaWaveforms:
         except Full:
             self._faults.note(RecordError("acquisition.overflow", self._subject(array), limit=KEPT))
 
-    def _subscribe(self) -> None:
-        client = self._link.client()
-        subscription = self._link.ask(client.create_subscription(1000 * self._every_s, self))
-        items = [self._item(node, handle) for handle, node in enumerate(self._arrays)]
-        answers = self._link.ask(subscription.create_monitored_items(items))
-        for array, answer in zip(self._arrays.values(), answers, strict=True):
+    def _monitored(self, subscription: Subscription, nodes: Sequence[ua.NodeId]) -> list[ua.NodeId]:
+        """Have the server look at nodes; return those that it refuses."""
+        answers = self._link.ask(subscription.create_monitored_items(map(self._item, nodes))) if nodes else ()
+        refused: list[ua.NodeId] = []
+        for node, answer in zip(nodes, answers, strict=True):
             if isinstance(answer, ua.StatusCode):
-                self._faults.note(RecordError("acquisition.status", self._subject(array), found=answer.name))
+                self._faults.note(
+                    RecordError("acquisition.status", self._subject(self._arrays[node]), found=answer.name)
+                )
+                refused.append(node)
+        return refused
 
-    def _item(self, node: ua.NodeId, handle: int) -> ua.MonitoredItemCreateRequest:
+    def _item(self, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
         """Ask for each value that is written, also for one that is equal to the last: a sensor that is dead sends the same."""
         changes = ua.DataChangeFilter(ua.DataChangeTrigger.StatusValueTimestamp)
         interval_ms = ua.Double(1000 * self._every_s)
-        how = ua.MonitoringParameters(ua.IntegerId(handle), interval_ms, changes, ua.Counter(KEPT), DiscardOldest=True)
+        handle = ua.IntegerId([*self._arrays].index(node))
+        how = ua.MonitoringParameters(handle, interval_ms, changes, ua.Counter(KEPT), DiscardOldest=True)
         what = ua.ReadValueId(node, AttributeIds.Value)
         return ua.MonitoredItemCreateRequest(what, ua.MonitoringMode.Reporting, how)
 
     def _until_lost(self) -> Iterator[Signal]:
+        """Deliver what comes over one connection. Raises ``ResourceError`` once it is lost."""
+        client = self._link.client()
+        subscription = self._link.ask(client.create_subscription(1000 * self._every_s, self))
+        unseen = self._monitored(subscription, [*self._arrays])
+        self._faults.clear(self._server.url)
         check_s = monotonic() + _CHECK_S
         while not self._stop.is_set():
             if monotonic() > check_s:
-                self._link.ask(self._link.client().check_connection())
+                self._link.ask(client.check_connection())
+                unseen = self._monitored(subscription, unseen)
                 check_s = monotonic() + _CHECK_S
             try:
                 array, value, came = self._came.get(timeout=_LOOK_S)

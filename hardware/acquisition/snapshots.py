@@ -19,9 +19,8 @@ Channel = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Progress:
-    """How far a channel is: the snapshot it works at, when its next sample is due, and how many seconds are still to come."""
+    """How far a channel is with its snapshot: when its next sample is due, and how many seconds are still to come."""
 
-    turn: int
     due: datetime
     left_s: float
 
@@ -29,7 +28,7 @@ class _Progress:
 class ScheduledSensors:
     """A ``SignalSource`` that delivers snapshots of another one, whole blocks of it: never shorter than asked.
 
-    Each time the schedule says so, every channel delivers the next ``duration_s`` that have no gap. Of a channel, three numbers are
+    Each time the schedule says so, every channel delivers the next ``duration_s`` that have no gap. Of a channel, two numbers are
     kept and no samples.
 
     Parameters
@@ -44,8 +43,9 @@ class ScheduledSensors:
         self._source = source
         self._schedule = schedule
         self._duration_s = duration_s
-        self._turn = 0
+        self._begun = False
         self._channels: dict[Channel, _Progress] = {}
+        """Those that have delivered something of the snapshot that was asked for last."""
 
     def __enter__(self) -> Self:
         self._source.__enter__()
@@ -59,7 +59,9 @@ class ScheduledSensors:
     def blocks(self) -> Iterator[Signal]:
         """Deliver the blocks that belong to snapshots; one without a time belongs to none."""
         for block in self._source.blocks():
-            self._turn += self._schedule.take()
+            if self._schedule.take():
+                self._begun = True
+                self._channels.clear()
             if block.time is not None and self._is_wanted(block, block.time):
                 yield block
 
@@ -72,12 +74,12 @@ class ScheduledSensors:
         left_s -= block.duration_s
         # Less than half a sample is the rounding of sums.
         left_s = 0.0 if left_s < 0.5 / block.rate_hz else left_s
-        self._channels[block.asset, block.sensor] = _Progress(self._turn, due, left_s)
+        self._channels[block.asset, block.sensor] = _Progress(due, left_s)
         return True
 
     def _left_s(self, progress: _Progress | None, time: datetime) -> float:
-        if progress is None or progress.turn != self._turn:
-            return self._duration_s if self._turn else 0.0
+        if progress is None:
+            return self._duration_s if self._begun else 0.0
         if progress.left_s > 0 and abs((time - progress.due).total_seconds()) > _SEAMLESS_S:
             return self._duration_s  # what began is cut off by a gap
         return progress.left_s

@@ -13,7 +13,7 @@ _SUBJECTS = 10_000
 
 
 class StandingFaults:
-    """Reports what is wrong with a subject when it begins, and again when it is another thing or was well in between.
+    """Reports what is wrong with a subject when it begins, and again when it is another thing or was well in between; for any thread.
 
     Parameters
     ----------
@@ -27,13 +27,19 @@ class StandingFaults:
 
     def note(self, error: AndonError) -> None:
         """Something is wrong with the error's subject."""
-        if self._codes.get(error.subject) != error.code:
-            self._report(error)
+        # In an order that holds where another thread clears the subject between any two of these lines.
+        before = self._codes.pop(error.subject, None)
         self._codes[error.subject] = error.code
-        self._codes.move_to_end(error.subject)
         if len(self._codes) > _SUBJECTS:
             self._codes.popitem(last=False)
+        if before != error.code:
+            self._report(error)
 
-    def clear(self, subject: str) -> None:
-        """The subject is well."""
-        self._codes.pop(subject, None)
+    def clear(self, *subjects: str) -> None:
+        """The subjects are well."""
+        for subject in subjects:
+            self._codes.pop(subject, None)
+
+    def clear_all(self) -> None:
+        """Everything is well."""
+        self._codes.clear()

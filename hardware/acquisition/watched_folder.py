@@ -16,7 +16,7 @@ from andon.datasets.vibration.sidecars import sidecar_path
 from andon.hardware.acquisition.journal import Journal, Sign
 from andon.hardware.acquisition.record_folder import BLOCK_S
 from andon.hardware.acquisition.standing import Report, StandingFaults
-from andon.models.types.errors import AndonError, OptionError, RecordError
+from andon.models.types.errors import DataError, OptionError, RecordError, ResourceError
 from andon.models.types.vibration import Signal
 
 _HEAD_S = 0.1
@@ -155,7 +155,7 @@ class WatchedFolder:
         now_s = monotonic()
         try:
             signs = {path: sign for path in record_paths(self._settings.folder) if (sign := _signs(path))}
-        except AndonError as error:
+        except (DataError, ResourceError) as error:
             self._faults.note(error)
             return {}
         self._faults.clear(str(self._settings.folder))
@@ -164,7 +164,8 @@ class WatchedFolder:
             path: before if before and before.signs == signs[path] else _Seen(signs[path], now_s)
             for path, before in seen.items()
         }
-        self._journal.keep_only({self._name(path) for path in signs})
+        if signs:  # a share that is not mounted is an empty folder, and what was taken there comes back with it
+            self._journal.keep_only({self._name(path) for path in signs})
         return {path: each.signs for path, each in self._seen.items() if now_s - each.since_s >= self._settings.still_s}
 
     def _time(self, path: Path, sign: Sign) -> datetime:
@@ -183,13 +184,14 @@ class WatchedFolder:
         """Remember it; where that fails it is remembered until the next start, and comes again then."""
         try:
             self._journal.note(self._name(path), sign, sidecar, is_taken=is_taken)
-        except AndonError as error:
+        except ResourceError as error:
             self._faults.note(error)
         else:
             self._faults.clear(str(self._settings.journal))
 
     def _name(self, path: Path) -> str:
-        return path.relative_to(self._settings.folder).as_posix()
+        """Its name in the journal: also where its bytes are no UTF-8, as those of names in GBK."""
+        return path.relative_to(self._settings.folder).as_posix().encode(errors="backslashreplace").decode()
 
 
 def _signs(path: Path) -> tuple[Sign, Sign | None] | None:

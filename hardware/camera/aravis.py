@@ -5,7 +5,7 @@ they wait.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
@@ -69,13 +69,16 @@ class AravisCamera:
     def __enter__(self) -> Self:
         self._aravis = _load(self._name)
         self._gone.clear()
-        with self._known_errors():
+        with ExitStack() as failing, self._known_errors():
+            # Where the set-up fails, a GigE camera is to be free for the next attempt.
+            failing.push(self)
             self._camera = self._aravis.api.Camera.new(self._name)
             self._camera.get_device().connect("control-lost", lambda _: self._gone.append("control of it was lost"))
             # By default Aravis writes what is out of range as well.
             self._camera.get_device().set_range_check_policy(self._aravis.api.RangeCheckPolicy.ENABLE)
             self._set_trigger(TriggerSource.SOFTWARE)
             self._start()
+            failing.pop_all()
         return self
 
     def __exit__(
@@ -148,11 +151,11 @@ class AravisCamera:
     def _start(self) -> None:
         camera = self._open_camera()
         self._stream = camera.create_stream(None, None)
-        if self._stream is None or self._aravis is None:
+        if self._stream is None:
             raise CameraLostError("camera.lost", self._name, reason="it gives no stream")
         payload = camera.get_payload()
         for _ in range(BUFFERS):
-            self._stream.push_buffer(self._aravis.api.Buffer.new_allocate(payload))
+            self._stream.push_buffer(self._loaded().api.Buffer.new_allocate(payload))
         camera.start_acquisition()
 
     def _set_trigger(self, trigger: TriggerSource, line: str = HARDWARE_LINE) -> None:

@@ -12,7 +12,14 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from andon.hardware.camera.features import features_of
-from andon.models.types.camera import CameraLostError, CameraSettingError, CameraSettings, NoFrameError, Shot
+from andon.models.types.camera import (
+    CameraLostError,
+    CameraSettingError,
+    CameraSettings,
+    NoFrameError,
+    Shot,
+    TriggerSource,
+)
 from andon.models.types.errors import ImageError
 from andon.models.vision.decoding import SUFFIXES, read_image
 
@@ -70,9 +77,11 @@ class FolderCamera:
         """Nothing is held open between two looks."""
 
     def apply(self, settings: CameraSettings) -> None:
-        """Refuse all but the trigger: a folder has nothing to set."""
+        """Refuse all but a trigger by others: whoever writes the images exposes, and a folder has nothing to set."""
         for name in features_of(settings):
             raise CameraSettingError("camera.feature_unknown", str(self._folder), feature=name)
+        if settings.trigger is TriggerSource.SOFTWARE:
+            raise CameraSettingError("camera.others_trigger", str(self._folder))
 
     def arm(self) -> None:
         """Forget what is there."""
@@ -118,7 +127,8 @@ class FolderCamera:
         """Note what is there, and since when it has been so."""
         now_s = monotonic()
         try:
-            there = [seen for entry in os.scandir(self._folder) if (seen := _seen(entry))]
+            with os.scandir(self._folder) as entries:
+                there = [seen for entry in entries if (seen := _seen(entry))]
         except OSError as error:
             reason = error.strerror or str(error)
             raise CameraLostError("camera.no_folder", str(self._folder), reason=reason) from error

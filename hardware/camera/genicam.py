@@ -7,11 +7,11 @@ So ``open_genicam`` runs each camera in a process of its own, which is killed wh
 
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from threading import current_thread, main_thread
+from threading import Event, current_thread, main_thread
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -27,6 +27,8 @@ from andon.hardware.camera.process import ProcessCamera
 from andon.models.types.camera import CameraLostError, CameraSettings, NoFrameError, Shot, TriggerSource
 
 T = TypeVar("T")
+WAITING_S = 0.002
+"""How long a frame that has arrived may take to be handed out; harvesters would wait for good with 0."""
 
 
 def open_genicam(*, producer: str, serial: str = "", name: str = "", model: str = "") -> ProcessCamera:
@@ -55,17 +57,16 @@ class GenicamCamera:
         self._subject = _subject(producer, self._wanted)
         self._harvester: Harvester | None = None
         self._acquirer: ImageAcquirer | None = None
-        self._incomplete: list[ImageAcquirer] = []
+        self._incomplete = Event()
         self._trigger = TriggerSource.SOFTWARE
         self._number = 0
 
     def __enter__(self) -> Self:
-        try:
+        with ExitStack() as failing:
+            failing.push(self)
             with self._known_errors(), _own_signals():
                 self._open()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
+            failing.pop_all()
         return self
 
     def __exit__(
@@ -103,8 +104,8 @@ class GenicamCamera:
             if self._trigger is TriggerSource.SOFTWARE:
                 self._drain(acquirer)
                 if not self._features(acquirer).trigger():
-                    self._next(acquirer, deadline, timeout_s)
-            return self._next(acquirer, deadline, timeout_s)
+                    _give_back(self._next(acquirer, deadline, timeout_s))
+            return self._shot(acquirer, self._next(acquirer, deadline, timeout_s))
 
     def check(self) -> None:
         """Read a register of the camera."""
@@ -146,37 +147,39 @@ class GenicamCamera:
     def _drain(self, acquirer: ImageAcquirer) -> None:
         """Give all frames back that are there."""
         for _ in range(2 * acquirer.num_buffers):
-            if not self._fetch(acquirer, 0.002):
+            buffer = self._fetch(acquirer, WAITING_S)
+            if buffer is None and not self._incomplete.is_set():
                 return
+            _give_back(buffer)
 
-    def _next(self, acquirer: ImageAcquirer, deadline: float, timeout_s: float) -> Shot:
+    def _next(self, acquirer: ImageAcquirer, deadline: float, timeout_s: float) -> Buffer | None:
+        """Wait for the next frame; None where a part of it is missing."""
         while (left_s := deadline - monotonic()) > 0:
-            if shot := self._fetch(acquirer, left_s):
-                return shot
+            buffer = self._fetch(acquirer, left_s)
+            if buffer is not None or self._incomplete.is_set():
+                return buffer
         raise NoFrameError("camera.no_frame", self._subject, timeout=timeout_s)
 
-    def _fetch(self, acquirer: ImageAcquirer, timeout_s: float) -> Shot | None:
+    def _fetch(self, acquirer: ImageAcquirer, timeout_s: float) -> Buffer | None:
         """Fetch a frame; one of which a part is missing harvesters gives back by itself, and only says so."""
         self._incomplete.clear()
         buffer = acquirer.try_fetch(timeout=timeout_s)
-        if buffer is None and not self._incomplete:
-            return None
+        self._number += buffer is not None or self._incomplete.is_set()
+        return buffer
+
+    def _shot(self, acquirer: ImageAcquirer, buffer: Buffer | None) -> Shot:
         time = datetime.now(UTC)
-        self._number += 1
         if buffer is None:
             features = self._features(acquirer)
             black = np.zeros((features.number("Height"), features.number("Width"), 3), np.uint8)
             return Shot(black, self._number, time, is_complete=False)
         with buffer:
-            return self._shot(buffer, time)
-
-    def _shot(self, buffer: Buffer, time: datetime) -> Shot:
-        number = _told(lambda: int(buffer.module.frame_id), self._number)
-        part = buffer.payload.components[0]
-        if part is None:
-            raise CameraLostError("camera.lost", self._subject, reason="a frame without an image")
-        data = np.asarray(part.data).view(np.uint8)
-        return Shot(to_rgb(data, part.data_format, part.width, part.height, self._subject), number, time)
+            number = _told(lambda: int(buffer.module.frame_id), self._number)
+            part = buffer.payload.components[0]
+            if part is None:
+                raise CameraLostError("camera.lost", self._subject, reason="a frame without an image")
+            data = np.asarray(part.data).view(np.uint8)
+            return Shot(to_rgb(data, part.data_format, part.width, part.height, self._subject), number, time)
 
     @contextmanager
     def _known_errors(self) -> Iterator[None]:
@@ -189,21 +192,29 @@ class GenicamCamera:
 class _Noted(Callback):  # type: ignore[misc]
     """Notes that an incomplete frame came."""
 
-    def __init__(self, noted: list[ImageAcquirer]) -> None:
+    def __init__(self, noted: Event) -> None:
         self._noted = noted
 
     def emit(self, context: ImageAcquirer | None = None) -> None:
         """Take note."""
-        self._noted.append(context)
+        self._noted.set()
+
+
+def _give_back(buffer: Buffer | None) -> None:
+    """Let the camera fill it again."""
+    if buffer is not None:
+        buffer.queue()
 
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
     """Keep the handler of Ctrl-C, in whose place harvesters puts one that stops nothing but itself."""
     handler = signal.getsignal(signal.SIGINT)
-    yield
-    if current_thread() is main_thread():
-        signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        if current_thread() is main_thread():
+            signal.signal(signal.SIGINT, handler)
 
 
 def _wanted(serial: str, name: str, model: str) -> Mapping[str, str]:

@@ -1,6 +1,6 @@
 """What a camera sends, as RGB; pixel formats by the names of GenICam's Pixel Format Naming Convention (PFNC 2.4)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
@@ -32,38 +32,28 @@ def to_rgb(data: Bytes, pixel_format: str, width_px: int, height_px: int, subjec
     CameraSettingError
         The format is another; it is named.
     """
-    channels = channels_of(pixel_format, subject)
-    whole = _filled(data, width_px * height_px * channels).reshape(height_px, width_px, channels)
-    return np.ascontiguousarray(_FORMATS[pixel_format][1](whole))
-
-
-def channels_of(pixel_format: str, subject: str) -> int:
-    """Return how many bytes a pixel has. Raises ``CameraSettingError`` for a format that is not taken."""
     if pixel_format not in _FORMATS:
         raise CameraSettingError("camera.pixel_format", subject, found=pixel_format, known=", ".join(_FORMATS))
-    return _FORMATS[pixel_format][0]
+    channels, code = _FORMATS[pixel_format]
+    whole = _filled(data, width_px * height_px * channels).reshape(height_px, width_px, channels)
+    return whole.copy() if code is None else np.asarray(cv2.cvtColor(whole, code), dtype=np.uint8)
 
 
 def _filled(data: Bytes, size: int) -> Bytes:
-    """Copy the first ``size`` bytes: the buffer goes back to the camera."""
-    flat = np.zeros(size, dtype=np.uint8)
+    """Return the first ``size`` bytes."""
     there = data.reshape(-1)[:size]
-    flat[: there.size] = there
-    return flat
-
-
-def _converted(code: int) -> Callable[[Bytes], Bytes]:
-    return lambda whole: np.asarray(cv2.cvtColor(whole, code), dtype=np.uint8)
+    return there if there.size == size else np.pad(there, (0, size - there.size))
 
 
 # OpenCV names a Bayer pattern by the second row's second and third pixel, the convention by the first row's first two.
-_FORMATS: Mapping[str, tuple[int, Callable[[Bytes], Bytes]]] = {
-    "Mono8": (1, lambda whole: np.repeat(whole, 3, axis=2)),
-    "RGB8": (3, lambda whole: whole),
-    "BGR8": (3, lambda whole: whole[..., ::-1]),
-    "RGBa8": (4, lambda whole: whole[..., :3]),
-    "BayerRG8": (1, _converted(cv2.COLOR_BayerBG2RGB)),
-    "BayerGR8": (1, _converted(cv2.COLOR_BayerGB2RGB)),
-    "BayerGB8": (1, _converted(cv2.COLOR_BayerGR2RGB)),
-    "BayerBG8": (1, _converted(cv2.COLOR_BayerRG2RGB)),
+_FORMATS: Mapping[str, tuple[int, int | None]] = {
+    "Mono8": (1, cv2.COLOR_GRAY2RGB),
+    "RGB8": (3, None),
+    "BGR8": (3, cv2.COLOR_BGR2RGB),
+    "RGBa8": (4, cv2.COLOR_RGBA2RGB),
+    "BayerRG8": (1, cv2.COLOR_BayerBG2RGB),
+    "BayerGR8": (1, cv2.COLOR_BayerGB2RGB),
+    "BayerGB8": (1, cv2.COLOR_BayerGR2RGB),
+    "BayerBG8": (1, cv2.COLOR_BayerRG2RGB),
 }
+"""How many bytes a pixel has, and OpenCV's conversion; it writes to memory of its own."""

@@ -1,8 +1,8 @@
 """A camera in a process of its own: a driver that hangs, leaks or crashes takes nothing else with it."""
 
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -21,9 +21,6 @@ OPEN_S = 5.0
 ANSWER_S = 1.0
 """How long the driver may take beyond the time that it was given."""
 CLOSE_S = 1.0
-_KINDS: dict[str, type[AndonError]] = {
-    kind.__name__: kind for kind in (CameraLostError, CameraSettingError, NoFrameError)
-}
 
 
 class _Asked(NamedTuple):
@@ -37,19 +34,16 @@ class _Asked(NamedTuple):
 class _Failed:
     """An error, in parts that pass between processes."""
 
-    kind: str
+    kind: type[AndonError]
     code: str
     params: dict[str, Any]
 
     @classmethod
-    def of(cls, error: Exception, subject: str) -> "_Failed":
-        if isinstance(error, AndonError) and type(error).__name__ in _KINDS:
-            return cls(type(error).__name__, error.code, error.params)
-        reason = f"{type(error).__name__}: {error}"
-        return cls(CameraLostError.__name__, "camera.lost", {"subject": subject, "reason": reason})
+    def of(cls, error: AndonError) -> "_Failed":
+        return cls(type(error), error.code, error.params)
 
     def error(self) -> AndonError:
-        return _KINDS[self.kind](self.code, **self.params)
+        return self.kind(self.code, **self.params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +57,8 @@ class _Sent:
 class ProcessCamera:
     """A ``Camera`` that another one drives in a process of its own.
 
-    Where the driver does not return within its time, or the process ends, the process is killed, ``CameraLostError`` is raised, and all
-    that the driver held goes back to the system.
+    Where the driver does not return within its time, or the process ends, as it does by any error that no camera is to raise, the process is
+    killed, ``CameraLostError`` is raised, and all that the driver held goes back to the system.
 
     Parameters
     ----------
@@ -83,29 +77,21 @@ class ProcessCamera:
     def __enter__(self) -> Self:
         # A fork would copy threads' locks as they happen to be.
         context = get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(
-            target=_drive, args=(self._make, self._subject, theirs), name=self._subject, daemon=True
-        )
-        self._process.start()
-        theirs.close()
-        self._answer(OPEN_S)
+        pipe, theirs = context.Pipe()
+        process = context.Process(target=_drive, args=(self._make, theirs), name=self._subject, daemon=True)
+        with theirs:
+            process.start()
+        self._pipe, self._process = pipe, process
+        with ExitStack() as failing:
+            failing.push(self)
+            self._answer(OPEN_S)
+            failing.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        process = self._process
-        if self._pipe is not None and process is not None:
-            # The end of the pipe tells the other side to close its camera.
-            self._pipe.close()
-            process.join(CLOSE_S)
-        self._kill()
-
-    @property
-    def pid(self) -> int | None:
-        """The other process; None while there is none."""
-        return self._process.pid if self._process is not None else None
+        self._end(CLOSE_S)
 
     def apply(self, settings: CameraSettings) -> None:
         """Apply settings, and read each back."""
@@ -136,11 +122,11 @@ class ProcessCamera:
         try:
             answer = self._receive(monotonic() + limit_s)
         except TimeoutError as error:
-            self._kill()
+            self._end(0.0)
             raise CameraLostError("camera.hung", self._subject, limit=limit_s) from error
         except (EOFError, OSError) as error:
-            self._kill()
-            raise CameraLostError("camera.lost", self._subject, reason="its process ended") from error
+            reason = f"its process ended with exit code {self._end(CLOSE_S)}"
+            raise CameraLostError("camera.lost", self._subject, reason=reason) from error
         if isinstance(answer, _Failed):
             raise answer.error()
         return answer
@@ -158,41 +144,56 @@ class ProcessCamera:
             raise TimeoutError
         return self._pipe
 
-    def _kill(self) -> None:
-        if self._pipe is not None:
-            self._pipe.close()
-        if self._process is not None:
-            self._process.kill()
-            self._process.join(CLOSE_S)
-            with suppress(ValueError):
-                # One that waits for the disk cannot be ended yet.
-                self._process.close()
+    def _end(self, patience_s: float) -> int | None:
+        """End the process, by force where it has not ended by then, and return the exit code that it had until then."""
+        pipe, process = self._pipe, self._process
         self._pipe = self._process = None
+        if pipe is None or process is None:
+            return None
+        # The end of the pipe tells the other side to close its camera.
+        pipe.close()
+        process.join(patience_s)
+        code = process.exitcode
+        process.kill()
+        process.join(CLOSE_S)
+        with suppress(ValueError):
+            # One that waits for the disk cannot be ended yet.
+            process.close()
+        return code
 
 
-def _drive(make: Callable[[], Camera], subject: str, pipe: Connection) -> None:
+def _drive(make: Callable[[], Camera], pipe: Connection) -> None:
     """Open the camera and do what is asked, until the pipe is closed."""
     # Whoever stops the program by Ctrl-C stops its first process, which closes this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with make() as camera:
-            pipe.send(None)
-            with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-                while True:
-                    _do(camera, pipe.recv(), subject, pipe)
-    except Exception as error:  # noqa: BLE001
-        with suppress(OSError):
-            pipe.send(_Failed.of(error, subject))
+            _send(pipe, None)
+            for asked in _asked(pipe):
+                _send(pipe, _done(camera, asked))
+    except CameraLostError as error:
+        _send(pipe, _Failed.of(error))
 
 
-def _do(camera: Camera, asked: _Asked, subject: str, pipe: Connection) -> None:
+def _asked(pipe: Connection) -> Iterator[_Asked]:
+    with suppress(EOFError, ConnectionResetError):
+        while True:
+            yield pipe.recv()
+
+
+def _done(camera: Camera, asked: _Asked) -> Shot | _Failed | None:
     try:
-        answer = getattr(camera, asked.method)(*asked.arguments)
-    except Exception as error:  # noqa: BLE001
-        pipe.send(_Failed.of(error, subject))
-        return
-    if not isinstance(answer, Shot):
-        pipe.send(answer)
-        return
-    pipe.send(_Sent(replace(answer, frame=np.empty((0, 0, 3), np.uint8)), answer.frame.shape))
-    pipe.send_bytes(np.ascontiguousarray(answer.frame).data.cast("B"))
+        answer: Shot | None = getattr(camera, asked.method)(*asked.arguments)
+    except (CameraLostError, CameraSettingError, NoFrameError) as error:
+        return _Failed.of(error)
+    return answer
+
+
+def _send(pipe: Connection, answer: Shot | _Failed | None) -> None:
+    with suppress(BrokenPipeError, ConnectionResetError):
+        # Where nobody is there any more, nothing more is asked either.
+        if not isinstance(answer, Shot):
+            pipe.send(answer)
+            return
+        pipe.send(_Sent(replace(answer, frame=np.empty((0, 0, 3), np.uint8)), answer.frame.shape))
+        pipe.send_bytes(np.ascontiguousarray(answer.frame).data.cast("B"))

@@ -2,13 +2,22 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event, Thread
 from time import monotonic
 from types import TracebackType
 from typing import Self, TypeVar
 
 from andon.hardware.camera.session import Session, Watch
-from andon.models.types.camera import Camera, CameraLostError, CameraSettings, NoFrameError, Shot, TriggerSource
+from andon.models.types.camera import (
+    Camera,
+    CameraLostError,
+    CameraSettingError,
+    CameraSettings,
+    NoFrameError,
+    Shot,
+    TriggerSource,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +57,6 @@ class ReopeningCamera:
         self._session: Session | None = None
         self._armed: Session | None = None
         self._hung: list[Session] = []
-        self._losses = 0
         self._error: CameraLostError | None = None
         self._stopping = Event()
         self._supervisor: Thread | None = None
@@ -81,34 +89,24 @@ class ReopeningCamera:
             return None
         return (session and session.error) or self._error or CameraLostError("camera.not_open", self._subject)
 
-    @property
-    def losses(self) -> int:
-        """How often it was lost since it was opened first; attempts to open it that failed do not count."""
-        return self._losses
-
-    @property
-    def hung(self) -> int:
-        """How many calls of the driver hang."""
-        return sum(session.is_alive for session in self._hung)
-
     def apply(self, settings: CameraSettings) -> None:
         """Apply settings, now and whenever it is opened anew, unless the camera refuses them.
 
         While the camera is lost ``CameraLostError`` is raised, and they are applied once it is there.
         """
-        session = self._session
+        # Whoever sets it up meanwhile is to find them.
+        former, self._settings = self._settings, settings
         try:
-            self._ask(session, lambda camera: camera.apply(settings), self._watch.open_s)
-        except CameraLostError:
-            self._settings = settings
+            self._ask(self._session, lambda camera: camera.apply(settings), self._watch.open_s - self._watch.hang_s)
+        except CameraSettingError:
+            self._settings = former
             raise
-        self._settings = settings
 
     def arm(self) -> None:
         """Forget frames that came before."""
         self._armed = None
         session = self._session
-        self._ask(session, lambda camera: camera.arm(), self._watch.hang_s)
+        self._ask(session, lambda camera: camera.arm())
         self._armed = session
 
     def grab(self, timeout_s: float) -> Shot:
@@ -125,11 +123,13 @@ class ReopeningCamera:
             except (NoFrameError, TimeoutError) as error:
                 if monotonic() + slice_s * (1 - GRAB_SHARE) >= deadline:
                     raise NoFrameError("camera.no_frame", self._subject, timeout=timeout_s) from error
-            self.check()
+            with suppress(TimeoutError):
+                # A driver that hangs is given up by the watchdog; the time of the grab ends all the same.
+                self._wait(session, lambda camera: camera.check(), 0.0, deadline)
 
     def check(self) -> None:
         """Ask the camera whether it answers."""
-        self._ask(self._session, lambda camera: camera.check(), self._watch.hang_s)
+        self._ask(self._session, lambda camera: camera.check())
 
     def _slice_s(self, deadline: float) -> float:
         """Return for how long to wait for a frame at a time: while the software does not trigger, the camera is asked in between."""
@@ -138,22 +138,25 @@ class ReopeningCamera:
         return min(left_s, self._watch.check_s) if is_hardware else left_s
 
     def _grab(self, session: Session | None, slice_s: float, deadline: float) -> Shot:
-        wait_s = min(slice_s + self._watch.hang_s, max(0.0, deadline - monotonic()))
-        return self._wait(session, lambda camera: camera.grab(slice_s * GRAB_SHARE), wait_s)
+        given_s = slice_s * GRAB_SHARE
+        return self._wait(session, lambda camera: camera.grab(given_s), given_s, deadline)
 
-    def _ask(self, session: Session | None, call: Callable[[Camera], T], timeout_s: float) -> T:
+    def _ask(self, session: Session | None, call: Callable[[Camera], T], given_s: float = 0.0) -> T:
         try:
-            return self._wait(session, call, timeout_s)
+            return self._wait(session, call, given_s)
         except TimeoutError as error:
-            raise CameraLostError("camera.hung", self._subject, limit=timeout_s) from error
+            raise CameraLostError("camera.hung", self._subject, limit=given_s + self._watch.hang_s) from error
 
-    def _wait(self, session: Session | None, call: Callable[[Camera], T], timeout_s: float) -> T:
+    def _wait(
+        self, session: Session | None, call: Callable[[Camera], T], given_s: float, deadline: float = float("inf")
+    ) -> T:
+        """Have something done, and wait until the driver counts as hung or the deadline is over."""
         if session is None or not session.is_ready:
             raise self.lost or CameraLostError("camera.not_open", self._subject)
-        return session.ask(call, timeout_s)
+        return session.ask(call, given_s, max(0.0, min(given_s + self._watch.hang_s, deadline - monotonic())))
 
     def _open(self) -> Session:
-        return Session(self._make, self._settings, self._subject, self._watch)
+        return Session(self._make, lambda: self._settings, self._subject, self._watch)
 
     def _supervise(self) -> None:
         pause_s = self._watch.first_pause_s
@@ -178,10 +181,12 @@ class ReopeningCamera:
         return True
 
     def _note(self, session: Session) -> None:
-        if session.error is not None and session.error is not self._error:
-            self._losses += session.was_ready
-            self._error = session.error
+        if session.error is None or session.error is self._error:
+            return
+        # An attempt to open it that fails as the one before did is nothing new.
+        if session.was_ready or str(session.error) != str(self._error):
             logger.warning("camera lost", extra={"fields": {"camera": self._subject, "reason": str(session.error)}})
+        self._error = session.error
 
     def _replace(self) -> None:
         """Open another one, unless too many threads hang already: they will hardly be the last ones."""

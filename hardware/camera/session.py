@@ -1,12 +1,13 @@
 """One camera, opened once, on a thread of its own: whoever asks for something waits no longer than they said."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from time import monotonic
+from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from andon.models.types.camera import Camera, CameraLostError, CameraSettingError, CameraSettings, NoFrameError
@@ -15,6 +16,8 @@ from andon.models.types.errors import AndonError
 T = TypeVar("T")
 CLOSE = None
 """The job that ends a session."""
+_HARMLESS = (CameraSettingError, NoFrameError)
+"""What leaves a camera as good as it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,39 +48,52 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class _Job(Generic[T]):
-    """Something asked of the camera; ``limit_s`` is when the driver should have returned by itself."""
+    """Something asked of the camera; ``given_s`` is after how long the driver should have returned by itself."""
 
     call: Callable[[Camera], T]
-    limit_s: float
+    given_s: float
     result: "Future[T]"
 
-    def run(self, camera: Camera, subject: str) -> None:
-        """Do it where it is still wanted; what went wrong is told to whoever asked, and raised where the camera is no longer good."""
-        if not self.result.set_running_or_notify_cancel():
-            return
-        try:
-            self.result.set_result(self.call(camera))
-        except (CameraSettingError, NoFrameError) as error:
+    def run(self, camera: Camera) -> None:
+        """Do it where it is still wanted; what went wrong is told to whoever asked, and rises where the camera is no longer good."""
+        if self.result.set_running_or_notify_cancel():
+            with ExitStack() as telling:
+                telling.push(self._tell)
+                self.result.set_result(self.call(camera))
+
+    def _tell(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> bool:
+        if error is not None:
             self.result.set_exception(error)
-        except CameraLostError as error:
-            self.result.set_exception(error)
-            raise
-        except Exception as error:
-            # Whatever a driver may raise: the camera cannot be trusted any more, and is opened anew.
-            lost = CameraLostError("camera.lost", subject, reason=f"{type(error).__name__}: {error}")
-            self.result.set_exception(lost)
-            raise lost from error
+        return isinstance(error, _HARMLESS)
 
 
 class Session:
-    """A camera from opening to loss.
+    """A camera from opening to loss, which its thread's end is.
 
-    ``is_ready`` once it is open and set up; ``ended`` once it is over, with ``error`` where the camera was lost.
+    Whatever a driver raises ends the thread: the camera cannot be trusted any more. What no camera is to raise also leaves its trace on stderr,
+    as any thread does.
+
+    Parameters
+    ----------
+    make
+        Makes the camera.
+    settings
+        Tells what to apply once it is open. It is asked again after ``is_ready`` is true: whoever changes the settings while that is false has
+        them applied all the same.
     """
 
-    def __init__(self, make: Callable[[], Camera], settings: CameraSettings | None, subject: str, watch: Watch) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Camera],
+        settings: Callable[[], CameraSettings | None],
+        subject: str,
+        watch: Watch,
+    ) -> None:
         self._make = make
         self._settings = settings
+        self._applied: CameraSettings | None = None
         self._subject = subject
         self._watch = watch
         self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
@@ -85,6 +101,7 @@ class Session:
         self._was_ready = False
         self._is_over = False
         self.error: CameraLostError | None = None
+        """Why it is over; None as well where it was closed."""
         self.changed = Event()
         """Set once the camera is ready, or could not be opened."""
         # A driver that hangs must not keep the program from ending.
@@ -111,8 +128,15 @@ class Session:
         """Whether the driver has hung for longer than it may."""
         return self.is_alive and monotonic() > self._overdue_s
 
-    def ask(self, call: Callable[[Camera], T], timeout_s: float) -> T:
+    def ask(self, call: Callable[[Camera], T], given_s: float, wait_s: float) -> T:
         """Have something done to the camera.
+
+        Parameters
+        ----------
+        given_s
+            After how long the driver should have returned by itself; ``hang_s`` later it counts as hung.
+        wait_s
+            How long to wait here.
 
         Raises
         ------
@@ -121,55 +145,72 @@ class Session:
         CameraLostError, NoFrameError, CameraSettingError
             What the camera raised.
         """
-        job: _Job[T] = _Job(call, timeout_s, Future())
+        job: _Job[T] = _Job(call, given_s, Future())
         self._jobs.put(job)
         if self._is_over:
             # It may have ended between the two lines above, and then nobody looks at its jobs any more.
             self._drop_jobs()
         try:
-            return job.result.result(timeout_s)
+            error = job.result.exception(wait_s)
         except TimeoutError:
             job.result.cancel()
             raise
         except CancelledError:
             raise self.error or self._lost("closed") from None
+        if error is None:
+            return job.result.result()
+        raise error if isinstance(error, _HARMLESS) else self._loss(error)
 
     def end(self) -> None:
         """Ask it to close the camera, without waiting for that."""
         self._is_over = True
         self._jobs.put(CLOSE)
 
-    def abandon(self) -> CameraLostError:
-        """Give a thread up that hangs; should it return one day, it closes its camera."""
-        self.error = CameraLostError("camera.hung", self._subject, limit=self._watch.hang_s)
-        self.end()
-        return self.error
+    def abandon(self) -> None:
+        """Give a thread up that hangs, and what waits for it; should it return one day, it closes its camera."""
+        self.error = self.error or CameraLostError("camera.hung", self._subject, limit=self._watch.hang_s)
+        self._is_over = True
+        self._drop_jobs()
 
     def join(self, timeout_s: float) -> None:
         """Wait until it has closed the camera, or for as long as is said."""
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        try:
-            with self._make() as camera:
-                self._set_up(camera)
-                self._serve(camera)
-        except CameraLostError as error:
-            self.error = self.error or error
-        except Exception as error:  # noqa: BLE001
-            self.error = self.error or self._lost(f"{type(error).__name__}: {error}")
+        with ExitStack() as running:
+            running.push(self._conclude)
+            camera = running.enter_context(self._make())
+            # Nobody is to wait until it is closed, which takes a while where it is gone.
+            running.push(self._conclude)
+            self._set_up(camera)
+            self._serve(camera)
+
+    def _conclude(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> bool:
+        if error is not None:
+            self.error = self.error or self._loss(error)
         self._is_over = True
         self.changed.set()
         self._drop_jobs()
+        return isinstance(error, CameraLostError)
 
     def _set_up(self, camera: Camera) -> None:
-        if self._settings is not None:
-            try:
-                camera.apply(self._settings)
-            except CameraSettingError as error:
-                raise CameraLostError("camera.settings_refused", self._subject, reason=_words(error)) from error
+        self._apply(camera)
         self._was_ready = True
+        self._apply(camera)
         self.changed.set()
+
+    def _apply(self, camera: Camera) -> None:
+        """Apply the settings unless it has them."""
+        settings = self._settings()
+        if settings is None or settings is self._applied:
+            return
+        try:
+            camera.apply(settings)
+        except CameraSettingError as error:
+            raise CameraLostError("camera.settings_refused", self._subject, reason=_words(error)) from error
+        self._applied = settings
 
     def _serve(self, camera: Camera) -> None:
         while not self._is_over:
@@ -177,18 +218,17 @@ class Session:
             try:
                 job = self._jobs.get(timeout=self._watch.check_s)
             except Empty:
-                with self._bounded(0.0):
-                    camera.check()
+                self._allow(0.0)
+                camera.check()
                 continue
             if job is not CLOSE:
-                with self._bounded(job.limit_s):
-                    job.run(camera, self._subject)
-        self._overdue_s = monotonic() + self._watch.hang_s
+                self._allow(job.given_s)
+                job.run(camera)
+        self._allow(0.0)
 
-    @contextmanager
-    def _bounded(self, limit_s: float) -> Iterator[None]:
-        self._overdue_s = monotonic() + limit_s + self._watch.hang_s
-        yield
+    def _allow(self, given_s: float) -> None:
+        """Note by when the driver must have returned."""
+        self._overdue_s = monotonic() + given_s + self._watch.hang_s
 
     def _drop_jobs(self) -> None:
         with suppress(Empty):
@@ -196,6 +236,13 @@ class Session:
                 job = self._jobs.get_nowait()
                 if job is not CLOSE:
                     job.result.cancel()
+
+    def _loss(self, error: BaseException) -> CameraLostError:
+        if isinstance(error, CameraLostError):
+            return error
+        lost = self._lost(f"{type(error).__name__}: {error}")
+        lost.__cause__ = error
+        return lost
 
     def _lost(self, reason: str) -> CameraLostError:
         return CameraLostError("camera.lost", self._subject, reason=reason)

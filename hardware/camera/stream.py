@@ -147,20 +147,20 @@ class StreamCamera:
         return container
 
     def _read(self, container: InputContainer) -> None:
-        ended = "it was closed"
+        ended = "what reads it has ended"
         try:
             with container:
                 for number, picture in enumerate(self._pictures(container), 1):
                     self._keep(_Arrived(picture, monotonic(), datetime.now(UTC), number))
                     if self._stopping.is_set():
                         break
-                else:
-                    ended = "the stream ended"
-        except (FFmpegError, OSError, ValueError) as error:
+            ended = "it was closed" if self._stopping.is_set() else "the stream ended"
+        except (FFmpegError, OSError) as error:
             ended = str(error)
-        with self._changed:
-            self._ended = ended
-            self._changed.notify_all()
+        finally:
+            with self._changed:
+                self._ended = ended
+                self._changed.notify_all()
 
     def _keep(self, arrived: _Arrived) -> None:
         with self._changed:

@@ -11,6 +11,7 @@ from typing import Self
 
 from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.datasets.store.recipes import Recipes
+from andon.datasets.store.recorder import BundleRecord
 from andon.datasets.store.retention import KeepingRules
 from andon.hardware.camera.reopening import ReopeningCamera
 from andon.hardware.edge.cleaning import cleaning
@@ -75,8 +76,29 @@ class Agent:
                 raise StationEndedError("edge.ended", station.parts.name)
 
 
+@dataclass(frozen=True, slots=True)
+class Box:
+    """All that runs on a box.
+
+    Parameters
+    ----------
+    agent
+        Not started yet.
+    told
+        Who is told of parts.
+    cleaner
+        Keeps the disk from filling up.
+    """
+
+    name: str
+    agent: Agent
+    store: Store
+    told: Tellers
+    cleaner: Thread
+
+
 @contextmanager
-def opened_agent(config: EdgeConfig, home: Path) -> Iterator[tuple[Agent, Store, Tellers]]:
+def opened_box(config: EdgeConfig, home: Path) -> Iterator[Box]:
     """Load every bundle, open the store, and make the stations that a configuration describes.
 
     Raises
@@ -91,12 +113,12 @@ def opened_agent(config: EdgeConfig, home: Path) -> Iterator[tuple[Agent, Store,
         store = open_store(home, StoreOptions(config.box.box, reserve_bytes=config.box.reserve_mib << 20))
         closing.enter_context(store.database)
         told = closing.enter_context(tellers(config, store, home))
-        closing.enter_context(cleaning(store, KeepingRules(), told.sent))
+        cleaner = closing.enter_context(cleaning(store, KeepingRules(), told.sent))
         records = PartRecords(store, told.listeners)
         closing.callback(records.close)
         records.tell_again()
         make = partial(_station, config, store, records, recipes)
-        yield Agent([make(plan) for plan in config.stations]), store, told
+        yield Box(config.box.box, Agent([make(plan) for plan in config.stations]), store, told, cleaner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +137,7 @@ class PlacedInspector:
 
 
 def placed_recipes(config: EdgeConfig) -> dict[str, PlacedInspector]:
-    """Put the bundles of all recipes on the box's device, each once. Raises as ``opened_agent`` does."""
+    """Put the bundles of all recipes on the box's device, each once. Raises as ``opened_box`` does."""
     by_bundle = {recipe.bundle: config.bundle_of(recipe) for recipe in config.recipes.values()}
     placed = {bundle: _placed(path, config.device) for bundle, path in by_bundle.items()}
     return {name: placed[recipe.bundle] for name, recipe in config.recipes.items()}
@@ -146,7 +168,6 @@ def _station(
             link=config.plcs[plan.plc](),
             judge=Judge(camera, plan.retakes, READERS[plan.serial]),
             recipes={each.number: _in_use(store, each, plan.name, placed[each.name]) for each in chosen},
-            settings={each.number: each.settings for each in chosen},
             records=records,
             cores=config.device.cores,
             takes_serial=plan.serial == "plc",
@@ -156,7 +177,8 @@ def _station(
 
 def _in_use(store: Store, recipe: Recipe, station: str, placed: PlacedInspector) -> RecipeInUse:
     """Keep what the recipe says for good, so that every record can name it."""
-    digest = placed.loaded.bundle.digest
+    bundle = placed.loaded.bundle
     document = {**asdict(recipe.settings), "camera": recipe.camera, "number": recipe.number}
-    kept = Recipes(store.database).put(recipe.name, station, document, digest, datetime.now(UTC))
-    return RecipeInUse(recipe.name, kept, Path(recipe.bundle).stem, placed.loaded, placed.provider)
+    kept = Recipes(store.database).put(recipe.name, station, document, bundle.digest, datetime.now(UTC))
+    record = BundleRecord(bundle.digest, Path(recipe.bundle).stem, bundle.manifest.label, bundle.manifest.encode())
+    return RecipeInUse(recipe.name, kept, recipe.settings, record, placed.loaded.inspector, placed.provider)

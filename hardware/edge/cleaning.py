@@ -18,8 +18,10 @@ logger = logging.getLogger(__name__)
 @contextmanager
 def cleaning(
     store: Store, rules: KeepingRules, sent: Callable[[], int | None], interval_s: float = CLEAN_S
-) -> Iterator[None]:
-    """Clean at once and then every ``interval_s`` while the block runs.
+) -> Iterator[Thread]:
+    """Clean at once and then every ``interval_s`` while the block runs, on the thread that is given.
+
+    What the database or the disk refuses is tried again; a thread that has ended met a fault of this program, and nothing is let go any more.
 
     Parameters
     ----------
@@ -40,7 +42,7 @@ def cleaning(
     thread = Thread(target=work, name="cleaning")
     thread.start()
     try:
-        yield
+        yield thread
     finally:
         ending.set()
         thread.join()

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
-from andon.hardware.edge.agent import Agent, opened_agent, placed_recipes
+from andon.hardware.edge.agent import Agent, opened_box, placed_recipes
 from andon.hardware.edge.config import CAMERAS, PLCS, ConfigError, EdgeConfig, Fault, installed, read_config
 from andon.hardware.edge.demo import run_demo
 from andon.hardware.edge.notify import tell_systemd, watchdog_s
@@ -21,7 +21,6 @@ from andon.models.command.logs import log_as_json
 from andon.models.command.main import BAD_INPUT, DONE
 from andon.models.command.options import actions, andon_home
 from andon.models.messages.catalogue import Catalogue
-from andon.models.types.errors import OptionError
 
 FOLDER = "edge"
 """Under ``andon_home``: what the box keeps."""
@@ -77,27 +76,16 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
     if config is None:
         return BAD_INPUT
     log_as_json(sys.stderr)
-    with _stopped_by_signals() as stop, opened_agent(config, andon_home(os.environ) / FOLDER) as (agent, store, told):
-        document = partial(status_document, config.box.box, agent.stations, store, told)
+    with _stopped_by_signals() as stop, opened_box(config, andon_home(os.environ) / FOLDER) as box:
+        document = partial(status_document, box)
         plan = config.status
-        with telling(plan.host, plan.port, _key(config), document, console.catalogue) as address, agent:
-            stations = [each.parts.name for each in agent.stations]
+        with telling(plan.host, plan.port, plan.key(config.folder), document, console.catalogue) as address, box.agent:
+            stations = [each.parts.name for each in box.agent.stations]
             console.say("edge.running", url=address, stations=", ".join(stations))
             console.emit({"url": address, "stations": stations})
             console.stdout.flush()
-            _watch(agent, stop)
+            _watch(box.agent, stop)
     return DONE
-
-
-def _key(config: EdgeConfig) -> str | None:
-    """Read what must be sent to be told how the box is."""
-    if config.status.key_file is None:
-        return None
-    path = config.folder / config.status.key_file
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise OptionError("edge.key_file", str(path), reason=str(error)) from error
 
 
 def _demo(arguments: argparse.Namespace, console: Console) -> int:

@@ -31,6 +31,7 @@
 The keys of a camera and of a PLC are the arguments of their kind; kinds are found by entry point (groups ``andon.cameras`` and ``andon.plcs``).
 """
 
+import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,17 +42,20 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from andon.datasets.store.replication import ImageChoice
 from andon.hardware.edge.places import Path as Place
 from andon.hardware.edge.places import line_of, lines_of
+from andon.hardware.edge.remote import Service, ServiceAddress, load_key
 from andon.hardware.edge.tables import Problem, read_table
+from andon.hardware.messaging.broker import BrokerSettings, tls_context
 from andon.hardware.profiles.profile import DeviceProfile, device_profile
 from andon.models.types.camera import Camera, CameraSettings, SettingValue, TriggerSource
-from andon.models.types.errors import AndonError, InputError
+from andon.models.types.errors import AndonError, InputError, OptionError
 from andon.models.types.line import LineLink
 
 CAMERAS, PLCS = "andon.cameras", "andon.plcs"
 
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f/\\]+$")]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^(?!\.+$)[^\x00-\x1f/\\]+$")]
 Positive = Annotated[float, Meta(gt=0)]
 Pixels = Annotated[int, Meta(ge=1, le=65_536)]
 Kinds = Mapping[str, Callable[[], Callable[..., Any]]]
@@ -135,6 +139,10 @@ class StatusPlan:
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8090
     key_file: str | None = None
 
+    def key(self, folder: Path) -> str | None:
+        """Read what must be sent; None where anybody may ask. Raises ``OptionError``."""
+        return read_secret(folder / self.key_file) if self.key_file else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadPlan:
@@ -150,8 +158,13 @@ class UploadPlan:
 
     url: str
     key_file: str | None = None
-    images: Literal["all", "failed", "none"] = "failed"
+    images: ImageChoice = ImageChoice.FAILED
     ca_file: str | None = None
+
+    def service(self, folder: Path) -> Service:
+        """Describe the service; files are beside the configuration. Raises ``OptionError``."""
+        key = load_key(_beside(folder, self.key_file), os.environ)
+        return Service(ServiceAddress(self.url, key, _beside(folder, self.ca_file)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +178,18 @@ class BrokerPlan:
     ca_file: str | None = None
     cert_file: str | None = None
     tls_key_file: str | None = None
+
+    def settings(self, folder: Path, client_id: str) -> BrokerSettings:
+        """Describe the broker; files are beside the configuration. Raises ``BrokerSettingError`` or ``OptionError``."""
+        files = (_beside(folder, name) for name in (self.ca_file, self.cert_file, self.tls_key_file))
+        return BrokerSettings(
+            self.host,
+            self.port,
+            client_id,
+            tls=tls_context(*files) if self.ca_file else None,
+            user=self.user,
+            password=read_secret(folder / self.password_file) if self.password_file else None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,12 +306,15 @@ class _Reading:
         """Put everything together; None where something was wrong."""
         self._check_tables()
         cameras, plcs = self._devices("cameras", CAMERAS), self._devices("plcs", PLCS)
-        recipes = dict(self._named("recipes", Recipe))
-        stations = dict(self._named("stations", StationPlan))
+        recipes = self._named("recipes", Recipe)
+        stations = self._named("stations", StationPlan)
         box = self._table(BoxPlan, {name: self._document[name] for name in _BOX if name in self._document}, ())
         status = self._table(StatusPlan, self._document.get("status", {}), ("status",))
         device = self._table(device_profile, self._document.get("device", {}), ("device",))
         others = {name: self._optional(name, make) for name, make in _OPTIONAL.items()}
+        self._try(("status",), lambda: status and status.key(self._folder))
+        self._try(("upload",), lambda: others["upload"] and others["upload"].service(self._folder).close())
+        self._try(("broker",), lambda: others["broker"] and others["broker"].settings(self._folder, "check"))
         if self._document.keys() & {"mqtt", "sparkplug"} and "broker" not in self._document:
             self._report((), "edge.missing", found="[broker]")
         if status is not None and status.host not in _LOOPBACK and status.key_file is None:
@@ -321,17 +349,31 @@ class _Reading:
             elif name in _TABLES and not isinstance(value, dict):
                 self._report((name,), "edge.value", key=name, found=str(value), reason=f"[{name}]")
                 self._document = {**self._document, name: {}}
-        for name in ("cameras", "plcs", "recipes", "stations"):
+        for name in _ARRAYS:
             if not self._document.get(name):
                 self._report((), "edge.missing", found=f"[[{name}]]")
+            self._check_unique(name)
+
+    def _check_unique(self, array: str) -> None:
+        seen: set[str] = set()
+        for path, table in self._tables(array):
+            if (name := str(table.get("name"))) in seen:
+                self._report((*path, "name"), "edge.twice", found=name)
+            seen.add(name)
 
     def _optional(self, name: str, make: Callable[..., Any]) -> Any:
         return self._table(make, self._document[name], (name,)) if name in self._document else None
 
     def _table(self, make: Callable[..., Any], table: Mapping[str, Any], path: Place) -> Any:
         arguments = read_table(make, table, path, self.problems.append)
+        return None if arguments is None else self._try(path, lambda: make(**arguments))
+
+    def _try(self, path: Place, make: Callable[[], Any]) -> Any:
+        """Make something, and report why that cannot be."""
         try:
-            return None if arguments is None else make(**arguments)
+            return make()
+        except ModuleNotFoundError as error:
+            self._report(path, "edge.not_installed", found=error.name or "", expected="andon[edge,genicam,stream]")
         except AndonError as error:
             self._report(path, error.code, **error.params)
 
@@ -339,19 +381,9 @@ class _Reading:
         for place, table in enumerate(self._document.get(array, [])):
             yield (array, place), table
 
-    def _named(self, array: str, make: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
-        seen: set[str] = set()
-        for path, table in self._tables(array):
-            plan = self._table(make, table, path)
-            if plan is not None and self._is_new(plan.name, seen, path):
-                yield plan.name, plan
-
-    def _is_new(self, name: str, seen: set[str], path: Place) -> bool:
-        if name in seen:
-            self._report((*path, "name"), "edge.twice", found=name)
-            return False
-        seen.add(name)
-        return True
+    def _named(self, array: str, make: Callable[..., Any]) -> dict[str, Any]:
+        plans = [self._table(make, table, path) for path, table in self._tables(array)]
+        return {plan.name: plan for plan in plans if plan is not None}
 
     def _devices(self, array: str, group: str) -> dict[str, Callable[[], Any]]:
         """Make each device once, to see that its arguments fit; two that are the same device are one too many."""
@@ -367,8 +399,6 @@ class _Reading:
                     found=kind or "-",
                     expected=", ".join(sorted(self._kinds[group])),
                 )
-            elif name in made:
-                self._report((*path, "name"), "edge.twice", found=name)
             elif (other := same.setdefault(f"{kind} {sorted(said.items())}", name)) != name:
                 self._report(path, "edge.same_device", found=name, other=other)
             else:
@@ -384,16 +414,11 @@ class _Reading:
         path: Place,
     ) -> None:
         made[name] = _nothing  # known by its name even where its arguments are wrong: one problem is told once
-        try:
-            make = load()
-            arguments = read_table(make, table, path, self.problems.append)
-            if arguments is not None:
-                made[name] = partial(make, **arguments)
-                made[name]()
-        except ModuleNotFoundError as error:
-            self._report(path, "edge.not_installed", found=error.name or "", expected="andon[edge,genicam,stream]")
-        except AndonError as error:
-            self._report(path, error.code, **error.params)
+        make = self._try(path, load)
+        arguments = make and read_table(make, table, path, self.problems.append)
+        if arguments is not None:
+            made[name] = partial(make, **arguments)
+            self._try(path, made[name])
 
     def _check_recipes(self, cameras: Mapping[str, object]) -> None:
         for path, table in self._tables("recipes"):
@@ -426,9 +451,10 @@ class _Reading:
         said = table.get("recipes")
         names = said if isinstance(said, list) else []
         numbers: dict[int, str] = {}
+        named = {str(table.get("name")): path for path, table in self._tables("recipes")}
         for name in names:
-            if not self._check_name({"recipes": name}, "recipes", recipes, path[:-1]):
-                continue
+            if not self._check_name({"recipes": name}, "recipes", named, path[:-1]) or name not in recipes:
+                continue  # one that is there and cannot be read is told of where it stands
             recipe, camera = recipes[name], str(table.get("camera"))
             if recipe.camera != camera:
                 self._report(path, "edge.recipe_camera", found=recipe.camera, recipe=name, expected=camera)
@@ -448,6 +474,24 @@ _OPTIONAL: Mapping[str, Callable[..., Any]] = {
     "sparkplug": SparkplugPlan,
 }
 _TABLES = ("status", "device", *_OPTIONAL)
+
+
+def read_secret(path: Path) -> str:
+    """Read a key or a password, without the white space around it.
+
+    Raises
+    ------
+    OptionError
+        It cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError("edge.key_file", str(path), reason=str(error)) from error
+
+
+def _beside(folder: Path, name: str | None) -> Path | None:
+    return folder / name if name else None
 
 
 def _nothing() -> None:

@@ -1,6 +1,5 @@
 """``andon edge demo``: a whole line on this machine: camera, PLC and broker, with a real bundle, and a failure that is handled."""
 
-import logging
 import shutil
 import socket
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 
-from andon.hardware.edge.agent import opened_agent
+from andon.hardware.edge.agent import opened_box
 from andon.hardware.edge.config import PLCS, installed, read_config
 from andon.hardware.edge.status import status_document, telling
 from andon.hardware.sim.modbus_plc import ModbusPlcClient
@@ -73,7 +72,6 @@ def run_demo(bundle: Path, images: str, console: Console) -> None:
     ResourceError
         The station does not get ready.
     """
-    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # the PLC looks for the station before it listens
     device = SimulatedDevice(images=images, failures=[Failure(FailureKind.LOST, LOST_AT, seconds=LOST_S)])
     with ExitStack() as running:
         folder = Path(running.enter_context(TemporaryDirectory()))
@@ -85,11 +83,11 @@ def run_demo(bundle: Path, images: str, console: Console) -> None:
         (folder / "line.toml").write_text(text + (BROKER.format(broker=port) if port else ""), encoding="utf-8")
         cameras = {"simulated": lambda: lambda: SimulatedCamera(device)}
         config = read_config(folder / "line.toml", cameras, installed(PLCS))
-        agent, store, told = running.enter_context(opened_agent(config, folder / "home"))
-        document = partial(status_document, "demo", agent.stations, store, told)
+        box = running.enter_context(opened_box(config, folder / "home"))
+        document = partial(status_document, box)
         url = running.enter_context(telling("127.0.0.1", 0, None, document, console.catalogue))
         console.say("edge.running", url=url, stations="S1")
-        running.enter_context(agent)
+        running.enter_context(box.agent)
         wire = running.enter_context(ModbusPlcClient(port=plc_port))
         seen = list(_seen(SimulatedPlc(wire, takt_s=TAKT_S, restart_s=0.2), device, console))
         _conclude(seen, document(), console)

@@ -6,12 +6,12 @@ from time import monotonic, perf_counter
 
 import cv2
 
-from andon.models.bundle.runtime import LoadedInspector
+from andon.datasets.store.recorder import BundleRecord
 from andon.models.codes.errors import CodeError
 from andon.models.codes.parsing import PartCode
-from andon.models.types.camera import Camera, Shot
+from andon.models.types.camera import Camera, CameraSettings, Shot, TriggerSource
 from andon.models.types.errors import ResourceError
-from andon.models.types.vision import Frame, Inspection, Verdict
+from andon.models.types.vision import Frame, Inspection, Inspector, Verdict
 
 PNG_EFFORT = 1
 """Of 9: a line has no time for small files."""
@@ -28,14 +28,19 @@ class RecipeInUse:
     ----------
     digest
         Of all that the recipe says, under which it is kept.
+    settings
+        What it asks of the camera.
+    bundle
+        The bundle as it stands in every record.
     provider
         The execution provider that runs the bundle.
     """
 
     name: str
     digest: str
-    bundle_name: str
-    loaded: LoadedInspector
+    settings: CameraSettings
+    bundle: BundleRecord
+    inspector: Inspector
     provider: str = ""
 
 
@@ -45,8 +50,6 @@ class Judged:
 
     Parameters
     ----------
-    image
-        The picture as PNG.
     takes
         How many pictures it took.
     take_ms
@@ -56,7 +59,6 @@ class Judged:
     recipe: RecipeInUse
     shot: Shot
     inspection: Inspection
-    image: bytes
     code: PartCode | None
     takes: int
     take_ms: float
@@ -73,7 +75,8 @@ class Judge:
     Parameters
     ----------
     retakes
-        How often a part is looked at again, where a gate refuses its picture or the picture has gaps.
+        How often a part is looked at again, where a gate refuses its picture or the picture has gaps; never where something else than the
+        software triggers the camera.
     read_code
         Where no serial number is said.
     """
@@ -99,11 +102,13 @@ class Judge:
         ResourceError
             The model failed, or was ended.
         """
-        for take in range(1, self.retakes + 2):
+        # Where something else exposes, the next picture is the next part's.
+        takes = 1 + self.retakes * (recipe.settings.trigger is TriggerSource.SOFTWARE)
+        for take in range(1, takes + 1):
             began_s = monotonic()
             judged = self._take(recipe, said, take, until_s - began_s)
             took_s = monotonic() - began_s
-            is_last = take > self.retakes or monotonic() + took_s > until_s
+            is_last = take == takes or monotonic() + took_s > until_s
             if judged and (is_last or judged.inspection.verdict is not Verdict.RETAKE):
                 return judged
             if is_last:
@@ -117,12 +122,19 @@ class Judge:
         take_ms = (perf_counter() - began) * 1e3
         if not shot.is_complete:
             return None
-        inspection = recipe.loaded.inspector.inspect(shot.frame)
+        inspection = recipe.inspector.inspect(shot.frame)
         try:
             code = said or self.read_code(shot.frame)
-        except CodeError:  # a part that nobody can name later must not pass
-            code, inspection = None, replace(inspection, verdict=Verdict.RETAKE, reason="edge.no_code", defects=())
-        return Judged(recipe, shot, inspection, encode_png(shot.frame), code, take, take_ms)
+        except CodeError:
+            code, inspection = None, _unnamed(inspection)
+        return Judged(recipe, shot, inspection, code, take, take_ms)
+
+
+def _unnamed(inspection: Inspection) -> Inspection:
+    """A good part that nobody can name later must not pass."""
+    if inspection.verdict is not Verdict.OK:
+        return inspection
+    return replace(inspection, verdict=Verdict.RETAKE, reason="edge.no_code")
 
 
 def encode_png(frame: Frame) -> bytes:

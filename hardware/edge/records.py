@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -13,11 +13,11 @@ import msgspec
 from andon.datasets.store.inspections import InspectionFilter, KeptInspections
 from andon.datasets.store.line_entries import keep_answer, keep_unjudged, last_unanswered
 from andon.datasets.store.opening import Store
-from andon.datasets.store.recorder import BundleRecord, InspectionRecord, Recorder
-from andon.hardware.edge.judging import Judged
+from andon.datasets.store.recorder import InspectionRecord, Recorder
+from andon.hardware.edge.judging import Judged, encode_png
 from andon.hardware.messaging.documents import StationVerdict
 from andon.hardware.plc.handshake import Answer, Trigger
-from andon.models.types.errors import AndonError
+from andon.models.types.errors import AndonError, Param, ResourceError
 from andon.models.types.identifiers import new_id
 from andon.models.types.line import LineFault, VerdictCode
 from andon.models.types.moments import as_text
@@ -40,6 +40,10 @@ TOLD_AGAIN = 500
 """So many of the last parts are told again at the start: who listens knows those it has by their identifiers."""
 
 logger = logging.getLogger(__name__)
+
+
+class NotKeptError(ResourceError):
+    """A part could not be kept: the disk or the database refuses."""
 
 
 class PartRecords:
@@ -71,15 +75,18 @@ class PartRecords:
 
         Raises
         ------
-        StorageFullError
-            There is no room left.
-        ResourceError
-            The disk or the database cannot be written.
+        NotKeptError
+            There is no room left, or the disk or the database cannot be written.
         """
-        self._store.room.check()
-        record = _record(station, trigger, judged, told, self._store.blobs.put(judged.image))
-        self._recorder.record(record).result()
-        self._beside.submit(self._tell, _verdict(msgspec.json.decode(record.document)))
+        try:
+            self.check()
+            image = self._store.blobs.put(encode_png(judged.shot.frame))
+            record = _record(station, trigger, judged, told, image)
+            self._recorder.record(record).result()
+        except AndonError as error:
+            subject = str(error.params["subject"])
+            raise NotKeptError(error.code, subject, **_without_subject(error)) from error
+        self._later(partial(self._tell_of, record.document))
         return record.id
 
     def answered(self, told: Told) -> None:
@@ -87,27 +94,31 @@ class PartRecords:
         answer = told.answer
         if told.inspection:
             keep = partial(keep_answer, self._store.database, self._store.origin, told.inspection)
-            self._beside.submit(keep, answer.verdict.name, answer.trigger.count, datetime.now(UTC))
+            self._later(partial(keep, answer.verdict.name, answer.trigger.count, datetime.now(UTC)))
 
     def unjudged(self, station: str, answer: Answer) -> None:
         """Keep that a part could not be judged; nobody waits for it."""
         trigger = answer.trigger
         keep = partial(keep_unjudged, self._store.database, self._store.origin, station, trigger.serial)
         now = datetime.now(UTC)
-        self._beside.submit(keep, trigger.count, answer.fault.name, now)
+        self._later(partial(keep, trigger.count, answer.fault.name, now))
         reason = f"fault.{answer.fault.name.lower()}"
         said = StationVerdict(
             id=new_id(), station=station, time=now, verdict=answer.verdict, serial=trigger.serial, reason=reason
         )
-        self._beside.submit(self._tell, said)
+        self._later(partial(self._tell, said))
 
     def tell_again(self) -> None:
         """Tell of the last parts: a process before this one may have ended before it could."""
         page = KeptInspections(self._store.database).page(InspectionFilter(), None, TOLD_AGAIN)
         for kept in reversed(page.items):
-            document = msgspec.json.decode(kept.document)
-            if "line" in document:
-                self._beside.submit(self._tell, _verdict(document))
+            self._later(partial(self._tell_of, kept.document))
+
+    def _later(self, work: Callable[[], object]) -> None:
+        self._beside.submit(work).add_done_callback(_report)
+
+    def _tell_of(self, document: bytes) -> None:
+        self._tell(_verdict(msgspec.json.decode(document)))
 
     def _tell(self, verdict: StationVerdict) -> None:
         for listener in self._listeners:
@@ -127,16 +138,25 @@ class PartRecords:
         self._recorder.close()
 
 
+def _report(work: Future[object]) -> None:
+    """Say what went wrong with what nobody waits for."""
+    if error := work.exception():
+        logger.error("not kept or told", exc_info=error)
+
+
+def _without_subject(error: AndonError) -> dict[str, Param]:
+    return {name: value for name, value in error.params.items() if name != "subject"}
+
+
 def _record(station: str, trigger: Trigger, judged: Judged, told: VerdictCode, image: str) -> InspectionRecord:
     identifier, time = new_id(), datetime.now(UTC)
     recipe, inspection, code = judged.recipe, judged.inspection, judged.code
-    bundle = recipe.loaded.bundle
     document = {
         "id": identifier,
         "time": as_text(time),
         "path": None,
-        "model": recipe.bundle_name,
-        "bundle_digest": bundle.digest,
+        "model": recipe.bundle.name,
+        "bundle_digest": recipe.bundle.digest,
         "serial": trigger.serial or (code.text if code else None),
         "part": code.canonical if code else None,
         "station": station,
@@ -151,7 +171,7 @@ def _record(station: str, trigger: Trigger, judged: Judged, told: VerdictCode, i
         time=time,
         code=code,
         station=station,
-        bundle=BundleRecord(bundle.digest, recipe.bundle_name, bundle.manifest.label, bundle.manifest.encode()),
+        bundle=recipe.bundle,
         recipe=recipe.digest,
         verdict=inspection.verdict.value,
         score=inspection.score,
@@ -167,6 +187,7 @@ def _record(station: str, trigger: Trigger, judged: Judged, told: VerdictCode, i
 def _line_document(trigger: Trigger, judged: Judged, told: VerdictCode) -> dict[str, Any]:
     return {
         "trigger_count": trigger.count,
+        "serial": trigger.serial,
         "told": told.name,
         "takes": judged.takes,
         "take_ms": round(judged.take_ms, 3),
@@ -175,11 +196,9 @@ def _line_document(trigger: Trigger, judged: Judged, told: VerdictCode) -> dict[
     }
 
 
-def _told(document: dict[str, Any]) -> Told | None:
-    line = document.get("line")
-    if line is None:
-        return None
-    trigger = Trigger(line["trigger_count"], 0, document["serial"] or "")
+def _told(document: dict[str, Any]) -> Told:
+    line = document["line"]
+    trigger = Trigger(line["trigger_count"], 0, line["serial"])
     code = VerdictCode[line["told"]]
     fault = LineFault.TAKT if code is VerdictCode.ERROR else LineFault.NONE
     return Told(Answer(trigger, code, fault, document["score"], document["threshold"]), document["id"])

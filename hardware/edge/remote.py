@@ -19,6 +19,8 @@ from andon.models.types.errors import InputError, OptionError, ResourceError
 _LARGEST_PORT = 65_535
 KEY_VARIABLE = "ANDON_EDGE_KEY"
 _BUSY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for what is no JSON, or no JSON of the kind that is read."""
 
 Answer = TypeVar("Answer", bound=msgspec.Struct)
 
@@ -130,7 +132,7 @@ class Service:
     def _ask(self, method: str, path: str, body: bytes = b"") -> bytes:
         try:
             answer = self._client.request(method, path, content=body)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:  # InvalidURL: where a redirect that is not followed points
             raise ServiceAwayError(self._url, str(error) or type(error).__name__) from error
         if answer.status_code >= 500 or answer.status_code in _BUSY:
             raise ServiceAwayError(self._url, f"HTTP {answer.status_code}", _wait_s(answer))
@@ -145,7 +147,7 @@ class Service:
     def _read(self, answer: bytes, kind: type[Answer]) -> Answer:
         try:
             return msgspec.json.decode(answer, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
             raise UploadRefusedError("upload.answer", self._url, reason=str(error)) from error
 
 
@@ -169,7 +171,7 @@ class _Problem(msgspec.Struct):
 def _refusal(url: str, answer: httpx.Response) -> UploadRefusedError:
     try:
         problem = msgspec.json.decode(answer.content, type=_Problem)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         problem = _Problem()
     status, reason = answer.status_code, problem.detail or answer.reason_phrase
     return UploadRefusedError("upload.refused", url, status=status, found=problem.code, reason=reason)
@@ -193,7 +195,9 @@ def _checked_key(text: str, subject: str) -> str:
 def _checked_url(text: str) -> str:
     try:
         url = httpx.URL(text)
-    except httpx.InvalidURL as error:
+        # As it is looked up: a name with an empty or overlong part is found out here, not with every request.
+        url.host.encode("idna")
+    except (httpx.InvalidURL, UnicodeError) as error:
         raise OptionError("upload.address", "url", reason=str(error)) from error
     if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
         raise OptionError("upload.address", url.host or "url", reason="more or less than scheme, host and port")

@@ -14,7 +14,7 @@ from threading import Event
 from time import monotonic, sleep
 
 from andon.hardware.edge.judging import IncompleteFrameError, Judge, Judged, RecipeInUse
-from andon.hardware.edge.records import PartRecords, Told, code_of
+from andon.hardware.edge.records import NotKeptError, PartRecords, Told, code_of
 from andon.hardware.plc.handshake import (
     Acknowledged,
     Answer,
@@ -30,9 +30,10 @@ from andon.hardware.profiles.affinity import keep_to
 from andon.models.codes.errors import CodeError
 from andon.models.codes.parsing import PartCode, parse_code
 from andon.models.graphs.cancelling import Cancellation
-from andon.models.types.camera import CameraLostError, CameraSettings, NoFrameError, TriggerSource
+from andon.models.types.camera import CameraLostError, CameraSettingError, NoFrameError, TriggerSource
 from andon.models.types.errors import AndonError, ResourceError
-from andon.models.types.line import LineFault, LineInputs, LineLink, LineLostError, VerdictCode
+from andon.models.types.line import COUNTS, LineFault, LineInputs, LineLink, LineLostError, VerdictCode
+from andon.models.types.vision import Verdict
 
 BEAT_S = 0.1
 """How often the heartbeat changes, and how long the line's thread waits at most for the PLC."""
@@ -51,14 +52,16 @@ class Figures:
     """What a station has done since it started. Written by its line's thread, read by others."""
 
     def __init__(self) -> None:
-        self.told: Counter[str] = Counter()
+        self.told: Counter[VerdictCode] = Counter()
+        self.unclear = 0
+        """Parts whose pictures a gate refused to the last; they are told as NG."""
         self.latencies_ms: deque[float] = deque(maxlen=REMEMBERED)
         self.last_verdict: datetime | None = None
-        self.fault: AndonError | None = None
+        self.error: AndonError | None = None
 
     def count(self, answer: Answer, latency_ms: float) -> None:
         """Count an answer."""
-        self.told[answer.verdict.name] += 1
+        self.told[answer.verdict] += 1
         self.latencies_ms.append(latency_ms)
         self.last_verdict = datetime.now(UTC)
 
@@ -71,8 +74,6 @@ class StationParts:
     ----------
     recipes
         By their numbers; the first is active at first.
-    settings
-        What each recipe asks of the camera.
     cores
         Logical processors that judging keeps to; none for all.
     takes_serial
@@ -84,7 +85,6 @@ class StationParts:
     link: LineLink
     judge: Judge
     recipes: Mapping[int, RecipeInUse]
-    settings: Mapping[int, CameraSettings]
     records: PartRecords
     cores: Sequence[int] = ()
     takes_serial: bool = True
@@ -100,19 +100,20 @@ class Station:
         self._told = parts.records.last_answer(parts.name)
         self.state = Handshake(recipe=first, answer=self._told.answer if self._told else None)
         self._work = ThreadPoolExecutor(1, f"judge {parts.name}", partial(keep_to, parts.cores))
+        self._applied: RecipeInUse | None = None
+        """Whose settings the camera has; the judge's thread alone looks at it."""
         self._preparing: Future[None] | None = None
         self._late: tuple[Future[tuple[Judged, str]], Answer] | None = None
         self._looked_s = float("-inf")
 
     def run(self, stop: Event) -> None:
         """Serve the PLC until ``stop`` is set; what is being judged then is answered first."""
-        with self.parts.link, self.parts.judge.camera:
-            self._prepare(self.state.recipe)
+        with self._work, self.parts.link, self.parts.judge.camera:
+            self._prepare(self.state.recipe, LineFault.STARTING)
             while not stop.is_set():
                 self._turn()
             self._fail(LineFault.STOPPED, None)
             self._tell()
-        self._work.shutdown()
 
     def _turn(self) -> None:
         """One round: what the PLC says, what follows from it, how things are, what the PLC is told."""
@@ -137,65 +138,74 @@ class Station:
         try:
             return self.parts.link.read(BEAT_S)
         except LineLostError as error:
-            self.figures.fault = error
+            self.figures.error = error
             sleep(BEAT_S)
             return None
 
     def _tell(self) -> None:
         try:
-            self.parts.link.write(outputs(self.state, int(monotonic() / BEAT_S) % 65_536))
+            self.parts.link.write(outputs(self.state, int(monotonic() / BEAT_S) % COUNTS))
         except LineLostError as error:
-            self.figures.fault = error
+            self.figures.error = error
 
     # -- whether it can judge -----------------------------------------------------------------------------------------
 
-    def _prepare(self, recipe: int) -> None:
-        """Bring the camera to a recipe's settings; until that is done no trigger is taken."""
-        self.state = replace(self.state, recipe=recipe, fault=LineFault.STARTING)
-        settings = self.parts.settings[recipe]
+    def _prepare(self, recipe: int, fault: LineFault) -> None:
+        """Bring the camera to a recipe's settings; until that is done no trigger is taken, because of ``fault``."""
+        self.state = replace(self.state, recipe=recipe, fault=fault)
+        self._applied = None
+        in_use = self.parts.recipes[recipe]
 
         def prepare() -> None:
-            self.parts.judge.camera.apply(settings)
+            self._apply(in_use)
             self.parts.judge.camera.arm()
 
         self._preparing = self._work.submit(prepare)
 
+    def _apply(self, recipe: RecipeInUse) -> None:
+        """Apply a recipe's settings unless the camera has them: one that refused some has neither the former nor these."""
+        if self._applied is not recipe:
+            self._applied = None
+            self.parts.judge.camera.apply(recipe.settings)
+            self._applied = recipe
+
     def _look(self) -> None:
-        """Look whether camera, model and disk are there."""
-        if self.state.phase is not Phase.IDLE or self._is_working():
+        """Look whether camera, model and disk are there, while no part is and the judge has nothing to do."""
+        if self.state.phase is not Phase.IDLE or not (self._has_settled() and self._is_prepared()):
             return
         is_soon_over = self.state.fault in (LineFault.STARTING, LineFault.MODEL)
         if is_soon_over or self._looked_s + LOOK_S < monotonic():
             self._looked_s = monotonic()
             self._check()
 
-    def _is_working(self) -> bool:
-        """Whether the judge still has something to do: settings to apply, or a part that is late."""
-        if self._late is not None:
-            job, answer = self._late
-            if not job.done():
-                return True
-            self._late = None
-            self._settle_late(job, answer)
-        if self._preparing is None:
-            return False
-        if not self._preparing.done():
+    def _has_settled(self) -> bool:
+        """Wait for a part that is late, and keep what the PLC was told of it."""
+        if self._late is None:
             return True
-        preparing, self._preparing = self._preparing, None
-        error = preparing.exception()
-        self._fail(LineFault.CAMERA if error else LineFault.STARTING, error)
-        return False
-
-    def _settle_late(self, job: Future[tuple[Judged, str]], answer: Answer) -> None:
-        """Keep what the PLC was told of a part whose record came too late."""
+        job, answer = self._late
+        if not job.done():
+            return False
+        self._late = None
         if job.exception() is None:
             self.parts.records.answered(Told(answer, job.result()[1]))
         else:
             self.parts.records.unjudged(self.parts.name, answer)
+        return True
+
+    def _is_prepared(self) -> bool:
+        """Wait for the camera's settings and its arming."""
+        if self._preparing is None:
+            return True
+        if not self._preparing.done():
+            return False
+        preparing, self._preparing = self._preparing, None
+        error = preparing.exception()
+        self._fail(LineFault.CAMERA if error else LineFault.STARTING, error)
+        return True
 
     def _check(self) -> None:
-        if self.state.fault in (LineFault.CAMERA, LineFault.STOPPED) and self._preparing is None:
-            self._retry()
+        if self.state.fault is LineFault.CAMERA:
+            self._prepare(self.state.recipe, LineFault.CAMERA)
             return
         try:
             self.parts.records.check()
@@ -205,19 +215,13 @@ class Station:
         except ResourceError as error:
             self._fail(LineFault.STORAGE, error)
         else:
-            self.figures.fault = None
+            self.figures.error = None
             self.state = replace(self.state, fault=LineFault.NONE)
-
-    def _retry(self) -> None:
-        """Try the camera's settings again, and stay out of work until they hold."""
-        fault = self.state.fault
-        self._prepare(self.state.recipe)
-        self.state = replace(self.state, fault=fault)
 
     def _fail(self, fault: LineFault, error: BaseException | None) -> None:
         self.state = replace(self.state, fault=fault)
         if isinstance(error, AndonError):
-            self.figures.fault = error
+            self.figures.error = error
 
     # -- one part -----------------------------------------------------------------------------------------------------
 
@@ -230,7 +234,7 @@ class Station:
         self._tell()
         self._count(answer, received_s)
         if answer.fault is LineFault.RECIPE and trigger.recipe in self.parts.recipes:
-            self._prepare(trigger.recipe)
+            self._prepare(trigger.recipe, LineFault.STARTING)
         else:
             self._arm()
 
@@ -242,7 +246,8 @@ class Station:
 
     def _count(self, answer: Answer, received_s: float) -> None:
         self.figures.count(answer, (monotonic() - received_s) * 1e3)
-        if answer.verdict is VerdictCode.ERROR and self._late is None:
+        # What is late is kept once it has settled: there may be a record of it after all.
+        if answer.verdict is VerdictCode.ERROR and answer.fault is not LineFault.TAKT:
             self.parts.records.unjudged(self.parts.name, answer)
 
     def _judged(self, trigger: Trigger, due_s: float) -> tuple[Answer, str | None]:
@@ -252,12 +257,12 @@ class Station:
         try:
             code = parse_code(trigger.serial) if self.parts.takes_serial and trigger.serial else None
         except CodeError as error:
-            self.figures.fault = error
+            self.figures.error = error
             return _error(trigger, LineFault.SERIAL), None
-        settings = self.parts.settings[number] if number != self.state.recipe else None
         self.state = replace(self.state, recipe=number)
         cancellation = Cancellation()
-        job = self._work.submit(self._judge_and_keep, trigger, settings, code, due_s, cancellation)
+        recipe = self.parts.recipes[number]
+        job = self._work.submit(self._judge_and_keep, trigger, recipe, code, due_s, cancellation)
         if self._waited(job, due_s):
             return self._outcome(trigger, job)
         cancellation.cancel()
@@ -266,31 +271,27 @@ class Station:
         self._fail(LineFault.MODEL, None)
         return answer, None
 
-    def _can_change_to(self, recipe: int) -> bool:
+    def _can_change_to(self, number: int) -> bool:
         """Say whether a part that is there can be judged by a recipe: where the camera's own line triggers, it has been exposed already."""
-        settings = self.parts.settings.get(recipe)
-        is_exposed = settings is not None and settings.trigger is TriggerSource.HARDWARE
-        return settings is not None and (recipe == self.state.recipe or not is_exposed)
+        recipe = self.parts.recipes.get(number)
+        if recipe is None or number == self.state.recipe:
+            return recipe is not None
+        return recipe.settings.trigger is TriggerSource.SOFTWARE
 
     def _judge_and_keep(
         self,
         trigger: Trigger,
-        settings: CameraSettings | None,
+        recipe: RecipeInUse,
         code: PartCode | None,
         due_s: float,
         cancellation: Cancellation,
     ) -> tuple[Judged, str]:
-        """Judge a part, by other settings of the camera where those are given, and keep it.
-
-        One that is late is kept as what the PLC was told.
-        """
+        """Judge a part and keep it; one that is late is kept as what the PLC was told."""
         with cancellation.applied():
-            if settings:
-                self.parts.judge.camera.apply(settings)
-            judged = self.parts.judge.judge(self.parts.recipes[self.state.recipe], code, due_s)
+            self._apply(recipe)
+            judged = self.parts.judge.judge(recipe, code, due_s)
         told = code_of(judged.inspection.verdict) if monotonic() < due_s else VerdictCode.ERROR
-        inspection = self.parts.records.keep(self.parts.name, trigger, judged, told)
-        return judged, inspection
+        return judged, self.parts.records.keep(self.parts.name, trigger, judged, told)
 
     def _waited(self, job: Future[tuple[Judged, str]], due_s: float) -> bool:
         """Wait for the judge with the heart beating; false where the takt is over."""
@@ -304,13 +305,14 @@ class Station:
         if error is None:
             judged, identifier = job.result()
             inspection = judged.inspection
+            self.figures.unclear += inspection.verdict is Verdict.RETAKE
             verdict = code_of(inspection.verdict)
             return Answer(trigger, verdict, LineFault.NONE, inspection.score, inspection.threshold), identifier
         fault = _fault_of(error)
         if fault in (LineFault.CAMERA, LineFault.STORAGE):
             self._fail(fault, error)
         elif isinstance(error, AndonError):
-            self.figures.fault = error
+            self.figures.error = error
         return _error(trigger, fault), None
 
 
@@ -320,11 +322,11 @@ def _error(trigger: Trigger, fault: LineFault) -> Answer:
 
 def _fault_of(error: BaseException) -> LineFault:
     match error:
-        case CameraLostError():
+        case CameraLostError() | CameraSettingError():
             return LineFault.CAMERA
         case NoFrameError() | IncompleteFrameError():
             return LineFault.FRAME
-        case ResourceError() if error.code.startswith("store."):
+        case NotKeptError():
             return LineFault.STORAGE
         case _:
             return LineFault.MODEL

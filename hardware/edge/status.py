@@ -1,7 +1,7 @@
 """How a box is: a page for people, JSON for a fleet, figures for Prometheus."""
 
 import hmac
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,9 +15,8 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from andon.datasets.store.ledger import head_of
-from andon.datasets.store.opening import Store
+from andon.hardware.edge.agent import Box
 from andon.hardware.edge.station import Station
-from andon.hardware.edge.telling import Tellers
 from andon.hardware.edge.upload import Progress
 from andon.models.messages.catalogue import Catalogue
 from andon.models.types.errors import ResourceError
@@ -25,22 +24,35 @@ from andon.models.types.line import LineFault, VerdictCode
 from andon.models.types.moments import as_text
 
 SCHEMA_VERSION = 1
-COLUMNS = ("name", "state", "fault", "recipe", "parts", "ok", "ng", "errors", "p50_ms", "p99_ms", "last_verdict_time")
+COLUMNS = (
+    "name",
+    "state",
+    "fault",
+    "recipe",
+    "parts",
+    "ok",
+    "ng",
+    "retake",
+    "errors",
+    "p50_ms",
+    "p99_ms",
+    "last_verdict_time",
+)
 """Of the page, each with its text."""
 
-"""Of the page, each with its text."""
 Document = Callable[[], dict[str, Any]]
 
 
-def status_document(box: str, stations: Sequence[Station], store: Store, told: Tellers) -> dict[str, Any]:
+def status_document(box: Box) -> dict[str, Any]:
     """Say how a box is."""
-    head = head_of(store.database, store.origin)
+    head = head_of(box.store.database, box.store.origin)
     return {
         "schema_version": SCHEMA_VERSION,
-        "box": box,
-        "stations": [_station(each) for each in stations],
-        "outbox": _outbox(told.upload()) if told.upload else None,
-        "brokers": told.failures(),
+        "box": box.name,
+        "stations": [_station(each) for each in box.agent.stations],
+        "outbox": _outbox(box.told.upload()) if box.told.upload else None,
+        "brokers": box.told.failures(),
+        "cleaning": box.cleaner.is_alive(),
         "ledger": {"entries": head.seq, "head": head.hash},
     }
 
@@ -64,16 +76,16 @@ def _station(station: Station) -> dict[str, Any]:
         # It starts anew for each part, as long as the camera is armed.
         "state": "running" if state.fault in (LineFault.NONE, LineFault.STARTING) else "stopped",
         "fault": state.fault.name.lower(),
-        "error": str(figures.fault) if figures.fault else None,
+        "error": str(figures.error) if figures.error else None,
         "recipe": recipe.name,
         "provider": recipe.provider,
-        "bundle": recipe.bundle_name,
-        "bundle_digest": recipe.loaded.bundle.digest,
+        "bundle": recipe.bundle.name,
+        "bundle_digest": recipe.bundle.digest,
         "parts": sum(figures.told.values()),
-        "ok": figures.told[VerdictCode.OK.name],
-        "ng": figures.told[VerdictCode.NG.name],
-        "retake": 0,
-        "errors": figures.told[VerdictCode.ERROR.name],
+        "ok": figures.told[VerdictCode.OK],
+        "ng": figures.told[VerdictCode.NG] - figures.unclear,
+        "retake": figures.unclear,
+        "errors": figures.told[VerdictCode.ERROR],
         "last_verdict_time": as_text(figures.last_verdict) if figures.last_verdict else None,
         "p50_ms": p50,
         "p99_ms": p99,
@@ -94,7 +106,7 @@ class _Figures(Collector):
         )
         for each in self._document()["stations"]:
             name = each["name"]
-            for told in ("ok", "ng", "errors"):
+            for told in ("ok", "ng", "retake", "errors"):
                 parts.add_metric([name, told], each[told])
             running.add_metric([name], each["state"] == "running")
             for quantile, value in (("0.5", each["p50_ms"]), ("0.99", each["p99_ms"])):
@@ -138,7 +150,11 @@ def telling(host: str, port: int, key: str | None, document: Document, text: Cat
                 self._answer(*answers[self.path])
 
         def _answer(self, content_type: str, make: Callable[[], bytes]) -> None:
-            body = make()
+            try:
+                body = make()
+            except ResourceError as error:  # the box's own database: a fleet must see that
+                self.send_error(503, explain=str(error))
+                return
             self.send_response(200)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
@@ -168,22 +184,32 @@ def _listening(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> T
 def _page(document: Mapping[str, Any], text: Catalogue) -> str:
     """Draw the page: no script, no file from elsewhere, anew every two seconds."""
     head = "".join(f"<th>{escape(text.text(f'edge.{name}'))}</th>" for name in COLUMNS)
-    rows = "".join(
-        f'<tr class="{each["state"]}">'
-        + "".join(f"<td>{escape(_shown(each[name]))}</td>" for name in COLUMNS)
-        + "</tr>"
-        for each in document["stations"]
-    )
+    rows = "".join(_row(each, text) for each in document["stations"])
     title = escape(text.text("edge.status_title", box=document["box"]))
-    ledger = escape(
-        text.text("edge.status_ledger", entries=document["ledger"]["entries"], head=document["ledger"]["head"])
-    )
+    lines = "".join(f"<p>{escape(line)}</p>" for line in _lines(document, text))
     return f"""<!doctype html><html lang="{text.language.replace("_", "-")}"><meta charset="utf-8">
 <meta http-equiv="refresh" content="2"><title>{title}</title><style>
 body{{font-family:sans-serif;margin:2rem}}table{{border-collapse:collapse}}th,td{{padding:.5rem 1rem;text-align:left;
 border-bottom:1px solid #ccc}}.running td:nth-child(2){{background:#cfc}}.stopped td:nth-child(2){{background:#fcc}}</style>
-<h1>{title}</h1><table><tr>{head}</tr>{rows}</table><p>{ledger}</p></html>"""
+<h1>{title}</h1><table><tr>{head}</tr>{rows}</table>{lines}</html>"""
 
 
-def _shown(value: object) -> str:
-    return "-" if value is None else str(value)
+def _row(station: Mapping[str, Any], text: Catalogue) -> str:
+    said = {**station, "state": text.text(f"state.{station['state']}"), "fault": text.text(f"fault.{station['fault']}")}
+    cells = "".join(f"<td>{escape('-' if said[name] is None else str(said[name]))}</td>" for name in COLUMNS)
+    return f'<tr class="{station["state"]}">{cells}</tr>'
+
+
+def _lines(document: Mapping[str, Any], text: Catalogue) -> Iterator[str]:
+    well = text.text("edge.status_well")
+    for station in document["stations"]:
+        if station["error"]:
+            yield f"{station['name']}: {station['error']}"
+    if upload := document["outbox"]:
+        error, last = upload["last_error"] or well, upload["last_success"] or "-"
+        yield text.text("edge.status_upload", waiting=upload["waiting"], last=last, error=error)
+    if not document["cleaning"]:
+        yield text.text("edge.status_cleaning")
+    for name, error in document["brokers"].items():
+        yield text.text("edge.status_broker", name=name, error=error or well)
+    yield text.text("edge.status_ledger", entries=document["ledger"]["entries"], head=document["ledger"]["head"])

@@ -1,6 +1,5 @@
 """Tell others what the stations found: a broker, a Sparkplug host, the service. Each keeps what it has not told yet."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -8,19 +7,15 @@ from functools import partial
 from pathlib import Path
 
 from andon.datasets.store.opening import Store
-from andon.datasets.store.replication import ImageChoice
 from andon.hardware.edge.config import BrokerPlan, EdgeConfig, SparkplugPlan, UploadPlan
 from andon.hardware.edge.records import Listener
-from andon.hardware.edge.remote import Service, ServiceAddress, load_key
 from andon.hardware.edge.upload import Progress, Uploader
-from andon.hardware.messaging.broker import BrokerSettings, tls_context
 from andon.hardware.messaging.documents import StationVerdict, verdict_message
 from andon.hardware.messaging.edge_node import NodeName
 from andon.hardware.messaging.metrics import INSPECTION, unknown, verdict_metrics
 from andon.hardware.messaging.outbox import Kind, Outbox
 from andon.hardware.messaging.publisher import Publisher
 from andon.hardware.messaging.sparkplug_client import EdgeNode, EdgeNodeSettings
-from andon.models.types.errors import OptionError
 
 MQTT_OUTBOX, SPARKPLUG_OUTBOX, SPARKPLUG_NUMBER = "mqtt.db", "sparkplug.db", "sparkplug.bdseq"
 
@@ -70,7 +65,7 @@ def tellers(config: EdgeConfig, store: Store, home: Path) -> Iterator[Tellers]:
             node = running.enter_context(_edge_node(config, config.broker, config.sparkplug, home, running))
             clients["sparkplug"] = node
             listeners.append(partial(_report, node))
-        uploader = running.enter_context(_uploader(config, config.upload, store)) if config.upload else None
+        uploader = running.enter_context(_uploader(config.upload, config.folder, store)) if config.upload else None
         if uploader:
             listeners.append(lambda _verdict: uploader.wake())
         yield Tellers(
@@ -90,7 +85,7 @@ def _report(node: EdgeNode, verdict: StationVerdict) -> None:
 
 def _publisher(config: EdgeConfig, broker: BrokerPlan, home: Path, running: ExitStack) -> Publisher:
     outbox = running.enter_context(Outbox(home / MQTT_OUTBOX))
-    return Publisher(outbox, _broker_settings(config, broker, f"andon-{config.box.box}"))
+    return Publisher(outbox, broker.settings(config.folder, f"andon-{config.box.box}"))
 
 
 def _edge_node(config: EdgeConfig, broker: BrokerPlan, plan: SparkplugPlan, home: Path, running: ExitStack) -> EdgeNode:
@@ -98,33 +93,8 @@ def _edge_node(config: EdgeConfig, broker: BrokerPlan, plan: SparkplugPlan, home
     name = NodeName(plan.group, plan.node or config.box.box)
     settings = EdgeNodeSettings(name, home / SPARKPLUG_NUMBER, plan.primary_host)
     devices = {station.name: unknown(INSPECTION) for station in config.stations}
-    return EdgeNode(outbox, _broker_settings(config, broker, f"andon-{config.box.box}-sparkplug"), settings, devices)
+    return EdgeNode(outbox, broker.settings(config.folder, f"andon-{config.box.box}-sparkplug"), settings, devices)
 
 
-def _broker_settings(config: EdgeConfig, plan: BrokerPlan, client_id: str) -> BrokerSettings:
-    files = (_beside(config, name) for name in (plan.ca_file, plan.cert_file, plan.tls_key_file))
-    return BrokerSettings(
-        plan.host,
-        plan.port,
-        client_id,
-        tls=tls_context(*files) if plan.ca_file else None,
-        user=plan.user,
-        password=_secret(config.folder / plan.password_file) if plan.password_file else None,
-    )
-
-
-def _uploader(config: EdgeConfig, plan: UploadPlan, store: Store) -> Uploader:
-    key = load_key(_beside(config, plan.key_file), os.environ)
-    address = ServiceAddress(plan.url, key, _beside(config, plan.ca_file))
-    return Uploader(store, Service(address), ImageChoice(plan.images))
-
-
-def _beside(config: EdgeConfig, name: str | None) -> Path | None:
-    return config.folder / name if name else None
-
-
-def _secret(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise OptionError("edge.key_file", str(path), reason=str(error)) from error
+def _uploader(plan: UploadPlan, folder: Path, store: Store) -> Uploader:
+    return Uploader(store, plan.service(folder), plan.images)

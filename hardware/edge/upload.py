@@ -5,7 +5,7 @@ follows is sent and nothing is kept twice.
 """
 
 import logging
-from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
@@ -73,7 +73,7 @@ class Progress:
     last_success
         When it answered last, in UTC.
     error
-        Why it does not go on; None while it does.
+        Why it does not go on; None while it does. ``UploadEndedError`` where it will not by itself.
     """
 
     waiting: int
@@ -82,8 +82,15 @@ class Progress:
     error: AndonError | None = None
 
 
+class UploadEndedError(ResourceError):
+    """The thread that uploads has ended by itself: what is kept stays, and is sent once it is started anew."""
+
+
 class Uploader:
     """Sends what is kept, on a thread of its own, while it is used in a ``with`` statement.
+
+    Whatever of the service, the network, the database and the disk fails is tried again; a fault of this program ends the thread, and
+    ``check`` and ``progress`` say so.
 
     Parameters
     ----------
@@ -91,8 +98,6 @@ class Uploader:
         Of the box.
     images
         Which pictures go.
-    told
-        Is called whenever the service was heard, with the number of the last entry that it has: what it has may go here.
 
     Raises
     ------
@@ -107,14 +112,12 @@ class Uploader:
         images: ImageChoice = _ALL,
         limits: BatchLimits = _LIMITS,
         pace: Pace = _USUAL_PACE,
-        told: Callable[[int], None] = lambda seq: None,
     ) -> None:
         self._origin = _checked_origin(store.origin)
         self._blobs = store.blobs
         self._outgoing = Outgoing(store, images, limits)
         self._service = service
         self._pace = pace
-        self._told = told
         self._random = Random()
         self._progress = Progress(0)
         self._there: Head | None = None
@@ -149,37 +152,33 @@ class Uploader:
             The box's own database cannot be read.
         """
         progress = self._progress
-        return replace(progress, waiting=max(self._outgoing.head.seq - (progress.confirmed or 0), 0))
+        waiting = max(self._outgoing.head.seq - (progress.confirmed or 0), 0)
+        return replace(progress, waiting=waiting, error=self._ended() or progress.error)
+
+    def _ended(self) -> UploadEndedError | None:
+        if self._thread.is_alive() or self._closing.is_set():
+            return None
+        return UploadEndedError("upload.ended", self._origin)
 
     def _work(self) -> None:
         failures = 0
-        while not self._closing.is_set():
-            error, is_more = self._tried()
-            failures = failures + 1 if error else 0
-            if error:
-                self._closing.wait(max(self._pace.delay_s(failures, self._random), _asked_s(error, self._pace)))
-            elif not is_more:
-                self._await_more()
-        self._service.close()
+        with closing(self._service):
+            while not self._closing.is_set():
+                try:
+                    is_more = self._send_next()
+                except AndonError as error:
+                    failures += 1
+                    self._fail(error)
+                    self._closing.wait(max(self._pace.delay_s(failures, self._random), _asked_s(error, self._pace)))
+                else:
+                    failures = 0
+                    if not is_more:
+                        self._await_more()
 
     def _await_more(self) -> None:
         if self._woken.wait(self._pace.idle_s):
             self._closing.wait(self._pace.gather_s)
         self._woken.clear()
-
-    def _tried(self) -> tuple[AndonError | None, bool]:
-        """Send what is next; return why that failed, if it did, and whether there may be more."""
-        try:
-            return None, self._send_next()
-        except AndonError as error:
-            self._fail(error)
-            logger.warning("not uploaded", extra={"fields": {"code": error.code, "reason": str(error)}})
-            return error, True
-        except Exception as error:  # whatever it is, the thread must not end: what is kept would never be sent
-            unforeseen = ResourceError("upload.unforeseen", self._origin, reason=f"{type(error).__name__}: {error}")
-            self._fail(unforeseen)
-            logger.error("upload failed", exc_info=error)
-            return unforeseen, True
 
     def _send_next(self) -> bool:
         """Send what is next; return whether there was anything."""
@@ -221,10 +220,10 @@ class Uploader:
     def _confirm(self, there: Head) -> None:
         self._there = there
         self._progress = Progress(0, there.seq, datetime.now(UTC))
-        self._told(there.seq)
 
     def _fail(self, error: AndonError) -> None:
-        """Remember why, and ask the service anew how far it is."""
+        """Say why, and ask the service anew how far it is."""
+        logger.warning("not uploaded", extra={"fields": {"code": error.code, "reason": str(error)}})
         self._there = None
         self._progress = replace(self._progress, error=error)
 

@@ -9,7 +9,6 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from andon.models.types.errors import InputError
 
-PORT, TLS_PORT = 1883, 8883
 VERSIONS = {"3.1.1": MQTTv311, "5": MQTTv5}
 
 

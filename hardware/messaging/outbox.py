@@ -1,13 +1,12 @@
 """What is to be told to a broker and has not been told yet: a file that outlives the process and a power cut.
 
-SQLite with a write-ahead log: what ``add`` returned from is on disk (``synchronous=FULL``), and what several threads add at the same moment
-shares one flush. That something was sent need not reach the disk at once: what is forgotten of it is sent again, under the same id.
+SQLite with a write-ahead log: what ``add`` returned from is on disk (``synchronous=FULL``). That something was sent need not reach the disk at
+once: what is forgotten of it is sent again, under the same id.
 """
 
 import sqlite3
-from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +18,7 @@ from andon.models.types.errors import ResourceError, StorageFullError
 
 VERSION = 1
 LIMIT_BYTES = 1 << 30
-"""A gibibyte: half a million inspections of 2 kB, a week of a station with a takt of one second."""
+"""A gibibyte: two million verdicts, three weeks of a station with a takt of one second."""
 
 REMEMBERED = 10_000
 """How many messages that were sent are known by their id, so that what is added again is not sent again."""
@@ -87,19 +86,6 @@ class OutboxError(ResourceError):
     """The file of the outbox cannot be opened, read or written."""
 
 
-class _Addition:
-    """What one thread adds, and what became of it."""
-
-    def __init__(self, messages: Sequence[Message]) -> None:
-        self.messages = messages
-        self.error: ResourceError | None = None
-        self.is_done = False
-
-    def end(self, error: ResourceError | None) -> None:
-        self.error = error or self.error
-        self.is_done = True
-
-
 class Outbox:
     """Keeps messages until they are settled. Safe to use from several threads; one process at a time.
 
@@ -125,13 +111,13 @@ class Outbox:
         self._path = path
         self._limit_bytes = limit_bytes
         self._remembered = remembered
-        self._pending: deque[_Addition] = deque()
-        self._queueing, self._writing, self._reading = Lock(), Lock(), Lock()
-        with self._explained():
-            self._writer = _opened(path, "FULL")
-            self._settler = _opened(path, "NORMAL")
-            self._reader = _opened(path, "NORMAL")
+        self._writing, self._reading = Lock(), Lock()
+        with self._explained(), ExitStack() as opened:
+            self._writer = opened.enter_context(_opened(path, "FULL"))
+            self._settler = opened.enter_context(_opened(path, "NORMAL"))
+            self._reader = opened.enter_context(_opened(path, "NORMAL"))
             self._waiting_bytes = self._measure()
+            self._open = opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -140,8 +126,7 @@ class Outbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the file."""
-        for connection in (self._writer, self._settler, self._reader):
-            connection.close()
+        self._open.close()
 
     def add(self, messages: Sequence[Message]) -> None:
         """Keep messages, all or none; they are on disk on return. Those whose ids are known are left as they are.
@@ -153,14 +138,12 @@ class Outbox:
         OutboxError
             The file cannot be written.
         """
-        addition = _Addition(messages)
-        with self._queueing:
-            self._pending.append(addition)
-        with self._writing:  # whoever comes first keeps what all others have brought by then
-            if not addition.is_done:
-                self._commit_pending()
-        if addition.error:
-            raise addition.error
+        with self._writing:
+            with self._explained(), _transaction(self._writer) as connection:
+                taken_bytes = self._waiting_bytes
+                for message in messages:
+                    taken_bytes = self._insert(connection, message, taken_bytes)
+            self._waiting_bytes = taken_bytes
 
     def waiting(self, after: int, limit: int, until: int | None = None) -> list[Kept]:
         """List what waits, oldest first: with a number above ``after`` and at most ``until``.
@@ -210,72 +193,25 @@ class Outbox:
         """How much of ``limit_bytes`` is taken."""
         return self._waiting_bytes
 
-    def _commit_pending(self) -> None:
-        with self._queueing:
-            taken = list(self._pending)
-            self._pending.clear()
-        before = self._waiting_bytes
-        # Whatever ends this early, nobody may take for kept what is not.
-        error: ResourceError | None = OutboxError("messaging.outbox", str(self._path), reason="interrupted")
-        try:
-            with self._explained(), _transaction(self._writer) as connection:
-                for addition in taken:
-                    self._insert(connection, addition)
-            error = None
-        except ResourceError as found:
-            error = found
-        finally:
-            self._waiting_bytes = before if error else self._waiting_bytes
-            for addition in taken:
-                addition.end(error)
-
-    def _insert(self, connection: sqlite3.Connection, addition: _Addition) -> None:
-        """Insert what one thread adds, or nothing of it."""
-        before = self._waiting_bytes
-        connection.execute("SAVEPOINT addition")
-        try:
-            for message in addition.messages:
-                self._insert_one(connection, message)
-        except StorageFullError as error:
-            connection.execute("ROLLBACK TO addition")
-            self._waiting_bytes = before
-            addition.error = error
-        connection.execute("RELEASE addition")
-
-    def _insert_one(self, connection: sqlite3.Connection, message: Message) -> None:
+    def _insert(self, connection: sqlite3.Connection, message: Message, taken_bytes: int) -> int:
+        """Insert a message where ``taken_bytes`` of the room are taken; returns how much is then."""
         if connection.execute("SELECT 1 FROM message WHERE id = ?", (message.id,)).fetchone():
-            return
-        self._make_room(connection, message.size_bytes)
-        if self._waiting_bytes + message.size_bytes <= self._limit_bytes:
+            return taken_bytes
+        taken_bytes -= _drop_oldest(connection, taken_bytes + message.size_bytes - self._limit_bytes)
+        if taken_bytes + message.size_bytes <= self._limit_bytes:
             values = (message.id, message.kind.value, message.topic, message.body)
             connection.execute("INSERT INTO message (id, kind, topic, body) VALUES (?, ?, ?, ?)", values)
-            self._waiting_bytes += message.size_bytes
-        elif message.kind is Kind.INDICATOR:
-            _count_dropped(connection, 1)
-        else:
+            return taken_bytes + message.size_bytes
+        if message.kind is not Kind.INDICATOR:
             raise StorageFullError(
                 "messaging.full",
                 str(self._path),
-                found=self._waiting_bytes,
+                found=taken_bytes,
                 most=self._limit_bytes,
                 kind=message.kind.value,
             )
-
-    def _make_room(self, connection: sqlite3.Connection, size_bytes: int) -> None:
-        """Drop the oldest indicators until so many bytes fit, or none is left."""
-        excess = self._waiting_bytes + size_bytes - self._limit_bytes
-        if excess <= 0:
-            return
-        query = f"SELECT number, {_SIZE} FROM message WHERE NOT sent AND kind = ? ORDER BY number"
-        doomed = []
-        for number, size in connection.execute(query, (Kind.INDICATOR.value,)):
-            doomed.append((number,))
-            excess -= size
-            self._waiting_bytes -= size
-            if excess <= 0:
-                break
-        connection.executemany("DELETE FROM message WHERE number = ?", doomed)
-        _count_dropped(connection, len(doomed))
+        _count_dropped(connection, 1)
+        return taken_bytes
 
     def _measure(self) -> int:
         return int(self._writer.execute(f"SELECT coalesce(sum({_SIZE}), 0) FROM message WHERE NOT sent").fetchone()[0])
@@ -295,10 +231,11 @@ class Outbox:
             raise kind(code, str(self._path), reason=str(error)) from error
 
 
-def _opened(path: Path, synchronous: str) -> sqlite3.Connection:
+@contextmanager
+def _opened(path: Path, synchronous: str) -> Iterator[sqlite3.Connection]:
     """Open the file, and make its tables where it is new. Raises ``sqlite3.Error`` where it is something else."""
-    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
-    try:
+    connecting = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
+    with closing(connecting) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={synchronous}")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -306,22 +243,14 @@ def _opened(path: Path, synchronous: str) -> sqlite3.Connection:
             connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={VERSION}; COMMIT;")
         elif version != VERSION:
             raise sqlite3.DatabaseError(f"version {version}, not {VERSION}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+        yield connection
 
 
 @contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with connection:  # commits, or rolls back
+        connection.execute("BEGIN IMMEDIATE")
         yield connection
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _settle_one(connection: sqlite3.Connection, number: int) -> int:
@@ -331,6 +260,22 @@ def _settle_one(connection: sqlite3.Connection, number: int) -> int:
         return 0
     connection.execute("UPDATE message SET sent = 1, body = x'' WHERE number = ?", (number,))
     return int(row[0])
+
+
+def _drop_oldest(connection: sqlite3.Connection, excess_bytes: int) -> int:
+    """Drop the oldest indicators until so much is free, or none is left; returns how much room that leaves."""
+    if excess_bytes <= 0:
+        return 0
+    query = f"SELECT number, {_SIZE} FROM message WHERE NOT sent AND kind = ? ORDER BY number"
+    doomed, freed_bytes = [], 0
+    for number, size in connection.execute(query, (Kind.INDICATOR.value,)):
+        doomed.append((number,))
+        freed_bytes += size
+        if freed_bytes >= excess_bytes:
+            break
+    connection.executemany("DELETE FROM message WHERE number = ?", doomed)
+    _count_dropped(connection, len(doomed))
+    return freed_bytes
 
 
 def _count_dropped(connection: sqlite3.Connection, count: int) -> None:

@@ -9,18 +9,19 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from random import Random
-from threading import Event, Thread
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
 import msgspec
 from paho.mqtt.client import Client
+from paho.mqtt.enums import MQTTErrorCode
 
-from andon.hardware.messaging.broker import BrokerSettings, new_client
+from andon.hardware.messaging.broker import BrokerSettings
+from andon.hardware.messaging.connection import BrokerConnection, Confirmed, Happening, Received
 from andon.hardware.messaging.edge_node import (
     NAMESPACE,
     NUMBERS,
@@ -39,10 +40,9 @@ from andon.hardware.messaging.edge_node import (
     reported,
 )
 from andon.hardware.messaging.outbox import Kept, Kind, Message, Outbox
-from andon.hardware.messaging.publisher import BrokerLostError
 from andon.hardware.messaging.sparkplug_payload import Metric, Payload, decode, encode
 from andon.models.files.durable import flush_folder, write_flushed
-from andon.models.types.errors import AndonError, InputError, ResourceError
+from andon.models.types.errors import InputError, ResourceError
 
 logger = logging.getLogger(__name__)
 
@@ -95,37 +95,11 @@ class EdgeNodeSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Connected:
-    """The broker took the connection."""
+class _Gone:
+    """A device was lost after the message ``reported_until`` had been added."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Lost:
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Received:
-    topic: str
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Confirmed:
-    mid: int
-
-
-@dataclass(frozen=True, slots=True)
-class _DeviceLost:
     device: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Added:
-    """Something was put into the outbox, or the end has come."""
-
-
-_Event = _Connected | _Lost | _Received | _Confirmed | _DeviceLost | _Added
+    reported_until: int
 
 
 class _HostState(msgspec.Struct):
@@ -171,32 +145,32 @@ class EdgeNode:
         devices: Mapping[str, Sequence[Metric]] | None = None,
     ) -> None:
         self._outbox = outbox
-        self._broker = replace(broker, version="3.1.1")  # there a node says its death itself
         self._settings = settings
         self._state = NodeState(settings.name)
         for device, metrics in (devices or {}).items():
             self._state = declared(self._state, device, metrics)
-        self._events: SimpleQueue[_Event] = SimpleQueue()
-        self._ending = Event()
-        self._failure: str | None = "not connected yet"
-        self._thread = Thread(target=self._work, name="sparkplug", daemon=True)
+        self._gone: SimpleQueue[_Gone] = SimpleQueue()
+        self._connection = BrokerConnection(
+            replace(broker, version="3.1.1"),  # there a node says its death itself
+            settings.first_pause_s,
+            settings.longest_pause_s,
+            self._converse,
+        )
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._connection.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Say the node's death and leave; what is not told stays in the outbox."""
-        self._ending.set()
-        self._events.put(_Added())
-        self._thread.join()
+        self._connection.end(0.0)
 
     @property
     def failure(self) -> str | None:
         """Why nothing is told now; None while the node is born."""
-        return self._failure if self._thread.is_alive() else "not running"
+        return self._connection.failure
 
     def report(self, id_: str, kind: Kind, device: str, metrics: Sequence[Metric]) -> None:
         """Keep what is so of a device, and tell it.
@@ -219,35 +193,25 @@ class EdgeNode:
         """
         check_name("device", device)
         self._outbox.add([Message(id_, kind, device, encode(Payload(None, tuple(metrics))))])
-        self._events.put(_Added())
+        self._connection.wake()
 
     def lost(self, device: str) -> None:
-        """Say that a device can tell nothing any more (a camera that is gone); what is reported of it next brings it back."""
-        self._events.put(_DeviceLost(device))
+        """Say that a device can tell nothing any more (a camera that is gone); what is reported of it next brings it back.
 
-    def _work(self) -> None:
-        pause_s, chance = self._settings.first_pause_s, Random()
-        while not self._ending.is_set():
-            session = _Session(
-                self._outbox, self._broker, self._settings, self._events, self._ending, self._born, self._state
-            )
-            try:
-                session.run()
-            except AndonError as error:
-                self._failed(str(error.params.get("reason", error)))
+        Raises
+        ------
+        OutboxError
+            As ``Outbox.newest`` raises it.
+        """
+        self._gone.put(_Gone(device, self._outbox.newest()))
+        self._connection.wake()
+
+    def _converse(self) -> None:
+        session = _Session(self._outbox, self._settings, self._connection, self._gone, self._state)
+        try:
+            session.run()
+        finally:
             self._state = session.state
-            pause_s = self._settings.first_pause_s if session.was_useful else pause_s
-            self._ending.wait(pause_s * chance.uniform(0.5, 1.0))
-            pause_s = min(2 * pause_s, self._settings.longest_pause_s)
-
-    def _born(self) -> None:
-        logger.info("edge node born", extra={"fields": {"host": self._broker.host}})
-        self._failure = None
-
-    def _failed(self, reason: str) -> None:
-        if self._failure != reason:
-            logger.warning("edge node not connected", extra={"fields": {"host": self._broker.host, "reason": reason}})
-        self._failure = reason
 
 
 @dataclass(slots=True)
@@ -258,17 +222,13 @@ class _Session:
     """
 
     outbox: Outbox
-    broker: BrokerSettings
     settings: EdgeNodeSettings
-    events: SimpleQueue[_Event]
-    ending: Event
-    born: Callable[[], None]
+    connection: BrokerConnection
+    gone: SimpleQueue[_Gone]
     state: NodeState
-    is_connected: bool = False
     host_online: bool = False
     host_said: int = 0
     is_born: bool = False
-    was_useful: bool = False
     born_at: int = 0
     told_until: int = 0
     history_until: int = 0
@@ -281,85 +241,38 @@ class _Session:
     def run(self) -> None:
         """Tell until the end. Raises ``BrokerLostError``, ``SessionNumberError``, or what the outbox raises."""
         self.host_online = not self.settings.primary_host
-        self._forget_events()
         self.state, will = connecting(self.state, next_bd_seq(self.settings.bd_seq_file), datetime.now(UTC))
-        self._connect(will)
-        try:
-            self._await_connection()
-            while not self.ending.is_set():
-                self._take_events()
-                self._advance()
-            self._leave()
-        finally:
-            self.client.disconnect()
-            self.client.loop_stop()
-
-    def _forget_events(self) -> None:
-        """Forget what an earlier connection said; that a device was lost stays true."""
-        try:
-            while True:
-                event = self.events.get_nowait()
-                if isinstance(event, _DeviceLost):
-                    self.state, _ = device_lost(self.state, event.device, datetime.now(UTC))
-        except Empty:
-            return
-
-    def _connect(self, will: Outgoing) -> None:
-        events, client = self.events, new_client(self.broker)
-        client.will_set(will.topic, will.payload, will.qos)
-        client.on_connect = lambda _client, _data, _flags, code, _more: events.put(
-            _Lost(str(code)) if code.is_failure else _Connected()
-        )
-        client.on_disconnect = lambda _client, _data, _flags, code, _more: events.put(_Lost(str(code)))
-        client.on_unsubscribe = lambda _client, _data, mid, _codes, _more: events.put(_Confirmed(mid))
-        client.on_message = lambda _client, _data, message: events.put(_Received(message.topic, bytes(message.payload)))
-        try:
-            client.connect(self.broker.host, self.broker.port, self.broker.keepalive_s)
-        except OSError as error:
-            raise self._lost(error.strerror or str(error)) from error
-        client.loop_start()
-        self.client = client
-
-    def _await_connection(self) -> None:
-        ends = monotonic() + self.broker.timeout_s
-        while not self.is_connected and not self.ending.is_set():
+        with self.connection.opened(partial(self._prepare, will)) as (self.client, _):
+            self._listen()
             try:
-                self._heed(self.events.get(timeout=max(ends - monotonic(), 0.001)))
-            except Empty:
-                raise self._lost(f"no answer within {self.broker.timeout_s:g} s") from None
+                while not self.connection.is_over():
+                    for happening in self.connection.happened(self._patience_s()):
+                        self._heed(happening)
+                    self._advance()
+            finally:
+                self._leave()
 
-    def _take_events(self) -> None:
-        try:
-            self._heed(self.events.get(timeout=self._patience_s()))
-            while True:
-                self._heed(self.events.get_nowait())
-        except Empty:
-            return
-
-    def _patience_s(self) -> float:
-        if not self.is_born or self.history_until >= self.born_at:
-            return self.settings.confirm_s
-        return min(self.settings.confirm_s, max(self.history_due - monotonic(), 0.001))
-
-    def _heed(self, event: _Event) -> None:
-        match event:
-            case _Connected():
-                self._listen()
-            case _Lost(reason):
-                raise self._lost(reason)
-            case _Received(topic, payload):
-                self._obey(topic, payload)
-            case _Confirmed(mid):
-                self._settle(self.asked.pop(mid, []))
-            case _DeviceLost(device):
-                self._tell_news()  # what was reported before it was lost
-                self._say(device_lost(self.state, device, datetime.now(UTC)))
+    def _prepare(self, will: Outgoing, client: Client, put: Callable[[Happening], None]) -> None:
+        client.will_set(will.topic, will.payload, will.qos)
+        client.on_unsubscribe = lambda _client, _data, mid, _codes, _more: put(Confirmed(mid))
+        client.on_message = lambda _client, _data, message: put(Received(message.topic, bytes(message.payload)))
 
     def _listen(self) -> None:
-        self.is_connected = True
         self.client.subscribe(self.settings.name.topic("NCMD"), CLIENT_QOS)
         if self.settings.primary_host:
             self.client.subscribe(self.settings.state_topic, CLIENT_QOS)
+
+    def _patience_s(self) -> float:
+        if not self._has_history():
+            return self.settings.confirm_s
+        return min(self.settings.confirm_s, max(self.history_due - monotonic(), 0.001))
+
+    def _heed(self, happening: Confirmed | Received) -> None:
+        match happening:
+            case Received(topic, payload):
+                self._obey(topic, payload)
+            case Confirmed(mid):
+                self._settle(self.asked.pop(mid, []))
 
     def _obey(self, topic: str, payload: bytes) -> None:
         if topic == self.settings.state_topic:
@@ -376,33 +289,47 @@ class _Session:
             return
         self.host_said, self.host_online = said.timestamp, said.online
         if self.is_born and not said.online:
-            self._leave()
-            raise self._lost("primary host offline")
+            raise self.connection.lost("primary host offline")
 
     def _advance(self) -> None:
         """Be born once that is allowed; then tell what waits, and ask the broker to confirm."""
+        self._bury()
         if not self.is_born and self.host_online:
             self._be_born()
         if self.is_born:
-            self._tell_news()
+            self._tell_news(self.outbox.newest())
             self._tell_history()
             self._ask()
+
+    def _bury(self) -> None:
+        """Say of each device that was lost that it is, after what had been reported of it by then."""
+        try:
+            while True:
+                gone = self.gone.get_nowait()
+                if self.is_born:
+                    self._tell_news(gone.reported_until)
+                self._say(device_lost(self.state, gone.device, datetime.now(UTC)))
+        except Empty:
+            return
 
     def _be_born(self) -> None:
         self.born_at = self.told_until = self.outbox.newest()
         self._say(births(self.state, datetime.now(UTC)))
         self.is_born = True
-        self.born()
+        self.connection.works()
 
-    def _tell_news(self) -> None:
-        if not self.is_born:
-            return
-        for kept in self.outbox.waiting(self.told_until, MOST_AT_ONCE):
-            self._tell(kept, reported)
-            self.told_until = kept.number
+    def _tell_news(self, until: int) -> None:
+        while news := self.outbox.waiting(self.told_until, MOST_AT_ONCE, until):
+            for kept in news:
+                self._tell(kept, reported)
+                self.told_until = kept.number
+
+    def _has_history(self) -> bool:
+        """Whether some is to be told; not before the broker has confirmed what it was asked, so that a slow one is not swamped."""
+        return self.is_born and self.history_until < self.born_at and not self.asked
 
     def _tell_history(self) -> None:
-        if self.history_until >= self.born_at or monotonic() < self.history_due:
+        if not self._has_history() or monotonic() < self.history_due:
             return
         many = max(round(self.settings.history_per_s * HISTORY_STEP_S), 1)
         missed = self.outbox.waiting(self.history_until, many, self.born_at)
@@ -439,17 +366,19 @@ class _Session:
     def _settle(self, numbers: Sequence[int]) -> None:
         if numbers:
             self.outbox.settle(numbers)
-            self.was_useful = True
+            self.connection.was_useful()
 
     def _leave(self) -> None:
-        """Say the node's death; the broker confirms it, and with it all that was published before."""
+        """Say the node's death, whatever ends the connection but its loss: a broker that is left in order does not say it.
+
+        The broker confirms it, and with it all that was published before.
+        """
         if not self.is_born:
             return
         last = death(self.state, datetime.now(UTC))
         told = self.client.publish(last.topic, last.payload, last.qos)
+        if told.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:  # the connection is lost, and the broker says it
+            return
         told.wait_for_publish(GOODBYE_S)
         if told.is_published():
             self._settle([*self.unconfirmed, *(number for numbers in self.asked.values() for number in numbers)])
-
-    def _lost(self, reason: str) -> BrokerLostError:
-        return BrokerLostError("messaging.broker", f"{self.broker.host}:{self.broker.port}", reason=reason)

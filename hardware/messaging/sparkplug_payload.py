@@ -28,8 +28,6 @@ _PAYLOAD = (
     ("timestamp", 1, Field.TYPE_UINT64),
     ("metrics", 2, Field.TYPE_MESSAGE),
     ("seq", 3, Field.TYPE_UINT64),
-    ("uuid", 4, Field.TYPE_STRING),
-    ("body", 5, Field.TYPE_BYTES),
 )
 _METRIC = (
     ("name", 1, Field.TYPE_STRING),
@@ -37,7 +35,6 @@ _METRIC = (
     ("timestamp", 3, Field.TYPE_UINT64),
     ("datatype", 4, Field.TYPE_UINT32),
     ("is_historical", 5, Field.TYPE_BOOL),
-    ("is_transient", 6, Field.TYPE_BOOL),
     ("is_null", 7, Field.TYPE_BOOL),
 )
 _VALUES = (

@@ -1,8 +1,8 @@
 """The station's side of the handshake with a PLC, as a pure step: what the PLC says goes in, what the station says comes out.
 
 See ``andon.models.types.line`` for the sequence. A trigger that comes again under the count of an answer that was not taken gets the same answer
-and is not judged again, so that a PLC may repeat what a broken connection or a station that was started anew has lost. A trigger that cannot be
-judged is answered with ERROR at once.
+and is not judged again, so that a PLC may repeat what a broken connection or a station that was started anew has lost. Under another serial it is
+another part's, and gets no other part's answer. A trigger that cannot be judged is answered with ERROR at once.
 """
 
 from dataclasses import dataclass, replace
@@ -126,8 +126,17 @@ def _with_answer(said: LineOutputs, answer: Answer) -> LineOutputs:
     )
 
 
+def _asked(inputs: LineInputs) -> Trigger:
+    return Trigger(inputs.trigger_count, inputs.recipe, inputs.serial)
+
+
+def _is_same_part(one: Trigger, other: Trigger) -> bool:
+    """Say whether two triggers are one part's; its recipe is not kept over a start of the station."""
+    return (one.count, one.serial) == (other.count, other.serial)
+
+
 def _triggered(state: Handshake, inputs: LineInputs) -> tuple[Handshake, Event | None]:
-    trigger = Trigger(inputs.trigger_count, inputs.recipe, inputs.serial)
+    trigger = _asked(inputs)
     if state.answer and not state.is_taken and state.answer.trigger.count == trigger.count:
         return _repeated(state, state.answer, trigger)
     if state.fault is LineFault.STARTING:  # soon over: the PLC's own takt watchdog decides
@@ -146,7 +155,7 @@ def _fault_of(state: Handshake, trigger: Trigger) -> LineFault:
 
 def _repeated(state: Handshake, answer: Answer, trigger: Trigger) -> tuple[Handshake, Event | None]:
     """Answer again, unless another part comes under the same count: that must not get the verdict of the one before it."""
-    if trigger.serial != answer.trigger.serial:
+    if not _is_same_part(trigger, answer.trigger):
         return _refused(state, trigger, LineFault.MISSED_TRIGGER)
     return replace(state, phase=Phase.ANSWERED), None
 
@@ -166,9 +175,8 @@ def _released(state: Handshake, inputs: LineInputs) -> tuple[Handshake, Event | 
 
 def _answered(state: Handshake, answer: Answer, inputs: LineInputs) -> tuple[Handshake, Event | None]:
     """Wait for the PLC to take the answer; a trigger for another part meanwhile came while nobody looked."""
-    if inputs.trigger and inputs.trigger_count != answer.trigger.count:
-        trigger = Trigger(inputs.trigger_count, inputs.recipe, inputs.serial)
-        return _refused(state, trigger, LineFault.MISSED_TRIGGER)
+    if inputs.trigger and not _is_same_part(_asked(inputs), answer.trigger):
+        return _refused(state, _asked(inputs), LineFault.MISSED_TRIGGER)
     if inputs.results_ack:
         return replace(state, phase=Phase.RELEASING, is_taken=True), Acknowledged(answer.trigger.count)
     return state, None

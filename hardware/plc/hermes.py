@@ -12,7 +12,7 @@ References are to the sections of version 1.5: 2.3 connections, 2.6 states, 3.3 
 import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum, auto
@@ -40,6 +40,8 @@ BASE_PORT = 50_100
 """The first lane is on the next port (section 2.3)."""
 
 VERSION = "1.5"
+_LOOK_S = 0.2
+"""How often to look whether the end has come, and how long the other machine may take none of what is said."""
 
 
 class HermesLostError(ResourceError):
@@ -138,12 +140,7 @@ class HermesSession:
         HermesError
             It does not belong here, or is of another board than the one on its way.
         """
-        if message.name not in _MOVED_BY:
-            return self, ()
-        state = _HEARD.get((self.state, message.name))
-        if state is None:
-            raise HermesError("hermes.unexpected", message.name, state=self.state.name)
-        return self._moved(state, message)
+        return self._moved(_HEARD, message) if message.name in _MOVED_BY else (self, ())
 
     def said(self, message: HermesMessage) -> tuple[Self, Told]:
         """Take what this machine says.
@@ -153,12 +150,12 @@ class HermesSession:
         HermesError
             It may not be said now.
         """
-        state = _SAID.get((self.state, message.name))
+        return self._moved(_SAID, message)
+
+    def _moved(self, moves: _Moves, message: HermesMessage) -> tuple[Self, Told]:
+        state = moves.get((self.state, message.name))
         if state is None:
             raise HermesError("hermes.unexpected", message.name, state=self.state.name)
-        return self._moved(state, message)
-
-    def _moved(self, state: HermesState, message: HermesMessage) -> tuple[Self, Told]:
         moved = replace(self, state=state)
         match message.name, self.board:
             case "BoardAvailable", _ if self.state is not state:
@@ -202,7 +199,6 @@ class HermesSettings:
     lane: int = 1
     alive_s: float = 10.0
     pause_s: float = 1.0
-    timeout_s: float = 5.0
 
 
 class Opening(Protocol):
@@ -328,7 +324,7 @@ class HermesLink:
         if opened is None:
             raise HermesLostError("hermes.lost", self._settings.machine_id, reason="ended")
         with closing(opened) as connection:
-            connection.settimeout(self._settings.timeout_s)
+            connection.settimeout(min(self._settings.alive_s, _LOOK_S))
             with self._lock:
                 self._session, self._socket, self._answers_pings = HermesSession(), connection, False
             try:
@@ -356,7 +352,6 @@ class HermesLink:
 
     def _received(self, connection: socket.socket) -> bytes:
         """Wait for bytes; none where none came for a while."""
-        connection.settimeout(min(self._settings.alive_s, 0.2))
         try:
             data = connection.recv(MOST_BYTES)
         except TimeoutError:
@@ -417,6 +412,8 @@ class HermesLink:
         try:
             connection.sendall(write(message, datetime.now(UTC).astimezone()))
         except OSError as error:
+            with suppress(OSError):  # half a document may be out, and nothing may follow it
+                connection.shutdown(socket.SHUT_RDWR)
             reason = error.strerror or str(error)
             raise HermesLostError("hermes.lost", self._settings.machine_id, reason=reason) from error
 

@@ -17,6 +17,7 @@ MOST_BYTES = 65_536
 """Of one document (section 3.1)."""
 
 _END = re.compile(rb"</Hermes\s*>")
+_ONE_DIGIT = re.compile("0*([0-9])")
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -188,11 +189,12 @@ def board_of(message: HermesMessage) -> Board:
 
 
 def number_of(message: HermesMessage, name: str, most: int) -> int:
-    """Read an attribute from 0 to ``most``; 0 where it is absent. Raises ``HermesError``."""
+    """Read an attribute from 0 to ``most``, at most 9; 0 where it is absent. Raises ``HermesError``."""
     found = message.attributes.get(name, "0").strip()
-    if not (found.isascii() and found.isdigit() and int(found) <= most):
+    digit = _ONE_DIGIT.fullmatch(found)
+    if digit is None or int(digit[1]) > most:
         raise HermesError("hermes.attribute", message.name, name=name, found=found[:40], expected=f"0 to {most}")
-    return int(found)
+    return int(digit[1])
 
 
 def _check_size(document: bytes) -> None:

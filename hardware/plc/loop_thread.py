@@ -1,13 +1,16 @@
 """A thread with an event loop of its own, for servers that are written for asyncio."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from concurrent.futures import wait
 from threading import Thread
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 _PATIENCE_S = 10.0
+
+logger = logging.getLogger(__name__)
 
 
 class LoopThread:
@@ -34,14 +37,20 @@ class LoopThread:
 
     def stop(self, last: Coroutine[Any, Any, object] | None = None) -> None:
         """Run ``last``, cancel what still runs there, and end the thread; never raises."""
-        with suppress(Exception):
-            if last:
-                self.run(last)
-        with suppress(TimeoutError):
-            self.run(_cancel_all())
+        if last:
+            self._finish(last)
+        self._finish(_cancel_all())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(_PATIENCE_S)
-        self.loop.close()
+        if not self._thread.is_alive():
+            self.loop.close()
+
+    def _finish(self, work: Coroutine[Any, Any, object]) -> None:
+        """Run ``work`` and see how it ends; what goes wrong at the end is of no more use to anyone but who reads the log."""
+        ending = asyncio.run_coroutine_threadsafe(work, self.loop)
+        wait((ending,), _PATIENCE_S)
+        if ending.done() and not ending.cancelled() and (error := ending.exception()):
+            logger.warning("not ended as it should be: %s", self._thread.name, exc_info=error)
 
 
 async def _cancel_all() -> None:

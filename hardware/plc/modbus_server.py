@@ -8,10 +8,8 @@ from types import TracebackType
 from typing import Self
 
 from andon.hardware.plc.inbox import Inbox
-from andon.hardware.plc.loop_thread import LoopThread
 from andon.hardware.plc.modbus_tables import Tables, TablesServer
-from andon.hardware.plc.registers import Bases, Image, Side, decode_inputs, encode_outputs
-from andon.models.types.errors import ResourceError
+from andon.hardware.plc.registers import Bases, Side, decode_inputs, encode_outputs
 from andon.models.types.line import LineInputs, LineLostError, LineOutputs
 
 
@@ -47,35 +45,28 @@ class ModbusServerLink:
         register_base: int = 0,
         silence_s: float = 2.0,
     ) -> None:
-        self.port = port
-        self._host = host
         self._silence_s = silence_s
-        self._lost = LineLostError("plc.nobody", f"modbus://{host}:{port}", seconds=silence_s)
-        self._inbox = Inbox(self._lost)
         self._tables = Tables(Bases(coil_base, register_base), Side.PLC, self._note)
-        self._server = TablesServer(self._tables, unit=unit, heard=self._heard, left=self._left)
-        self._told: Image | None = None
-        self._thread: LoopThread | None = None
+        self._server = TablesServer(self._tables, host=host, port=port, unit=unit, heard=self._heard, left=self._left)
+        self._inbox = Inbox(self._lost())
         self._silence: asyncio.TimerHandle | None = None
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._server.port
 
     def __enter__(self) -> Self:
         """Listen. Raises ``ResourceError`` where that address cannot be used."""
-        self._thread = LoopThread("modbus server")
-        try:
-            self.port = self._thread.run(self._server.start(self._host, self.port))
-        except OSError as error:
-            self._thread.stop()
-            reason = error.strerror or str(error)
-            raise ResourceError("plc.listen", f"{self._host}:{self.port}", reason=reason) from error
+        self._server.__enter__()
+        self._left()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End all connections."""
-        if self._thread:
-            self._thread.stop(self._server.stop())
-            self._thread = None
+        self._server.__exit__(kind, error, trace)
 
     def read(self, wait_s: float) -> LineInputs:
         """Return what the PLC says; see ``LineLink``."""
@@ -83,10 +74,7 @@ class ModbusServerLink:
 
     def write(self, outputs: LineOutputs) -> None:
         """Put out what the PLC is to read, all of it between two requests; see ``LineLink``."""
-        image = encode_outputs(outputs)
-        if self._thread and image != self._told:
-            self._thread.call(self._tables.put, Side.STATION, image)
-            self._told = image
+        self._server.put(Side.STATION, encode_outputs(outputs))
         self._inbox.check()
 
     def _note(self) -> None:
@@ -101,4 +89,7 @@ class ModbusServerLink:
             self._note()
 
     def _left(self) -> None:
-        self._inbox.put(self._lost)
+        self._inbox.put(self._lost())
+
+    def _lost(self) -> LineLostError:
+        return LineLostError("plc.nobody", self._server.address, seconds=self._silence_s)

@@ -8,12 +8,16 @@ import asyncio
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
 
+from andon.hardware.plc.loop_thread import LoopThread
 from andon.hardware.plc.registers import COILS, REGISTERS, Bases, Image, Side
+from andon.models.types.errors import ResourceError
 
 _HEADER = struct.Struct(">HHHB")
 _LENGTHS = range(2, 255)
@@ -92,10 +96,12 @@ def _part(table: list[int] | list[bool], first: int, count: int) -> list[int] | 
 
 
 class TablesServer:
-    """Serves ``Tables`` to several clients.
+    """Serves ``Tables`` to several clients while it is used in a ``with`` statement, on a thread of its own.
 
     Parameters
     ----------
+    host, port
+        Where it listens; port 0 takes a free one, which ``port`` then tells.
     unit
         Unit identifier that is answered; 0 and 255, which mean the server itself, are as well.
     heard
@@ -104,21 +110,61 @@ class TablesServer:
         Called when the last client has left.
     """
 
-    def __init__(self, tables: Tables, *, unit: int, heard: Callable[[], object], left: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        *,
+        host: str,
+        port: int,
+        unit: int,
+        heard: Callable[[], object],
+        left: Callable[[], object],
+    ) -> None:
+        self.port = port
+        self._host = host
         self._tables = tables
         self._units = frozenset((unit, 0, 255))
         self._heard = heard
         self._left = left
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.StreamWriter] = set()
+        self._thread: LoopThread | None = None
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen, and return the port. Raises ``OSError``."""
-        self._server = await asyncio.start_server(self._serve, host, port)
+    def __enter__(self) -> Self:
+        """Listen. Raises ``ResourceError`` where that address cannot be used."""
+        thread = LoopThread("modbus server")
+        try:
+            self.port = thread.run(self._start())
+        except OSError as error:
+            thread.stop()
+            reason = error.strerror or str(error)
+            raise ResourceError("plc.listen", f"{self._host}:{self.port}", reason=reason) from error
+        self._thread = thread
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the port and every connection."""
+        if self._thread:
+            self._thread.stop(self._stop())
+            self._thread = None
+
+    @property
+    def address(self) -> str:
+        """Its name in messages."""
+        return f"modbus://{self._host}:{self.port}"
+
+    def put(self, side: Side, image: Image) -> None:
+        """Have a side say something, all of it between two requests; without effect while nothing is served."""
+        if self._thread:
+            self._thread.call(self._tables.put, side, image)
+
+    async def _start(self) -> int:
+        self._server = await asyncio.start_server(self._serve, self._host, self.port)
         return int(self._server.sockets[0].getsockname()[1])
 
-    async def stop(self) -> None:
-        """Close the port and every connection."""
+    async def _stop(self) -> None:
         if self._server:
             self._server.close()
         for client in tuple(self._clients):

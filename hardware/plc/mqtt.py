@@ -158,7 +158,7 @@ class MqttLink:
     def _read(self, payload: bytes | bytearray) -> LineInputs | LineLostError:
         try:
             document = msgspec.json.decode(payload[:_DOCUMENT_BYTES], type=InDocument)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return self._lost("plc.document", reason=str(error))
         return document.inputs() if document.online else self._lost("plc.offline")
 

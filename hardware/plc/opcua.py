@@ -8,6 +8,7 @@ Nodes are found by their string identifiers: ``In.<Name>`` for what a PLC writes
 import asyncio
 import hmac
 import socket
+from collections.abc import Iterator
 from dataclasses import fields
 from ipaddress import ip_address
 from pathlib import Path
@@ -49,8 +50,10 @@ APPLICATION_URI = "urn:andon:station"
 _STATUS = status_codes.StatusCodes
 _LOOK_S = 0.05
 _KEEPALIVE_S, _KEEPALIVES = 1, 2
-_RESULT_FLAGS = ("results_ready", "ok", "ng", "error")
-_FLAGS = ("trigger_ready", "busy", *_RESULT_FLAGS)
+_RESULT_FLAGS = ("results_ready", "error", "ng", "ok")
+"""In the order in which they are taken back; they are set the other way round."""
+
+_FLAGS = (*_RESULT_FLAGS, "busy", "trigger_ready")
 _TYPES = {
     "trigger": ua.VariantType.Boolean,
     "results_ack": ua.VariantType.Boolean,
@@ -113,12 +116,14 @@ class OpcUaLink:
 
     def __enter__(self) -> Self:
         """Listen. Raises ``ResourceError`` where that address or a file cannot be used."""
-        self._thread = LoopThread("opc ua server")
+        self._told, self._state = None, VisionState.PREOPERATIONAL
+        thread = LoopThread("opc ua server")
         try:
-            self._thread.run(self._start(), timeout_s=60.0)
+            thread.run(self._start(), timeout_s=60.0)
         except (OSError, ValueError, UaError) as error:
-            self._thread.stop()
+            thread.stop()
             raise ResourceError("plc.listen", self._address, reason=str(error)) from error
+        self._thread = thread
         return self
 
     def __exit__(
@@ -246,17 +251,9 @@ class OpcUaLink:
         return None
 
     async def _tell(self, told: LineOutputs | None, new: LineOutputs) -> None:
-        """Values before flags; flags that held for other values are taken back before those change."""
-        changed = [
-            each.name for each in fields(new) if told is None or getattr(told, each.name) != getattr(new, each.name)
-        ]
-        values = [name for name in changed if name not in _FLAGS]
-        if told is None or (told.results_ready and set(values) - {"heartbeat"}):
-            for name in _RESULT_FLAGS:
-                await self._put("Out", name, False)
-            changed = [*changed, *_RESULT_FLAGS]
-        for name in (*values, *(name for name in _FLAGS if name in changed)):
-            await self._put("Out", name, getattr(new, name))
+        """Values before flags, *results ready* last of all; flags that held for other values are taken back before those change."""
+        for name, value in writes(told, new):
+            await self._put("Out", name, value)
         for state in path(self._state, state_of(new, self._state)):
             await self._show_state(state)
 
@@ -299,6 +296,17 @@ class _Users(UserManager):
         given = (username or "").encode(), (password or "").encode()
         right = [hmac.compare_digest(one, other.encode()) for one, other in zip(given, self._login, strict=True)]
         return User(UserRole.User, username) if all(right) else None
+
+
+def writes(told: LineOutputs | None, new: LineOutputs) -> Iterator[tuple[str, Any]]:
+    """Say in which order the variables are written, so that what *results ready* makes valid always is; ``told`` is None where nobody knows."""
+    changed = {each.name for each in fields(new) if told is None or getattr(told, each.name) != getattr(new, each.name)}
+    values = [each.name for each in fields(new) if each.name in changed and each.name not in _FLAGS]
+    if told is None or (told.results_ready and set(values) - {"heartbeat"}):
+        yield from ((name, False) for name in _RESULT_FLAGS)
+        changed |= set(_RESULT_FLAGS)
+    flags = [name for name in (reversed(_FLAGS) if new.results_ready else _FLAGS) if name in changed]
+    yield from ((name, getattr(new, name)) for name in (*values, *flags))
 
 
 def spelled(name: str) -> str:

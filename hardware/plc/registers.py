@@ -8,10 +8,12 @@ high word first; ``ascii`` holds two characters a register, the first in the hig
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from andon.models.codes.identity import UNREADABLE
 from andon.models.types.errors import OptionError
 from andon.models.types.line import SERIAL_CHARACTERS, LineFault, LineInputs, LineOutputs, VerdictCode
 
@@ -22,8 +24,6 @@ COILS, REGISTERS = 16, 64
 """How many of each a side has, used or not."""
 
 TABLE_SIZE = 1 << 16
-UNREADABLE = "\ufffd"
-"""Stands in a serial for what is no printable ASCII; U+FFFD, the replacement character."""
 
 
 class Side(StrEnum):
@@ -143,6 +143,7 @@ def entries(side: Side, *, coils: bool) -> tuple[Entry, ...]:
     return tuple(entry for entry in ENTRIES if entry.side is side and (entry.type is EntryType.COIL) == coils)
 
 
+@cache
 def used(side: Side) -> tuple[int, int]:
     """How many coils and registers of ``side`` are used, from its first on.
 

@@ -26,6 +26,7 @@ from andon.models.types.camera import (
     Shot,
     TriggerSource,
 )
+from andon.models.types.errors import ImageError
 from andon.models.types.vision import Frame, ImageSample, Split
 from andon.models.vision.decoding import SUFFIXES
 
@@ -33,7 +34,7 @@ SYNTHETIC = "synthetic:"
 KEPT_IMAGES = 64
 """Images that are kept ready to be shown: at 320 x 320 pixels they take 20 MB."""
 PREPARED = 16
-"""Images that are read or drawn when it is opened: a board takes 50 ms, which a real camera does not."""
+"""Images that are read or drawn when it is opened, and boards that are generated: one takes 50 ms, which a real camera does not."""
 NEUTRAL_US = 10_000.0
 """The exposure, at a gain of 0 dB, at which images are shown as bright as they are."""
 
@@ -101,10 +102,8 @@ class SimulatedDevice:
     ----------
     images
         A folder of images, which are shown by name, or ``synthetic:pcb``, generated boards; both again from the start after the last.
-    boards
-        How many parts are generated, good and defect.
     seed
-        Of the boards: equal seeds show equal frames in the same order.
+        Of the boards, good and defect: equal seeds show equal frames in the same order.
     frame_s
         How long an exposure takes to arrive.
     failures
@@ -116,13 +115,12 @@ class SimulatedDevice:
         *,
         images: str = "synthetic:pcb",
         seed: int = 0,
-        boards: int = PREPARED,
         frame_s: float = 0.0,
         failures: Iterable[Failure] = (),
     ) -> None:
         self.images = images
         self.frame_s = frame_s
-        self._samples = _samples(images, seed, boards)
+        self._samples = _samples(images, seed)
         self._shown = lru_cache(KEPT_IMAGES)(self._read)
         self._failures = list(failures)
         self._exposures = 0
@@ -140,8 +138,8 @@ class SimulatedDevice:
         with self.arrived:
             self._exposures += 1
             number = self._exposures
-            if hung := self._seconds(FailureKind.HUNG, number):
-                sleep(hung)
+        sleep(self._seconds(FailureKind.HUNG, number))
+        with self.arrived:
             if lost := self._seconds(FailureKind.LOST, number):
                 self.lose(lost)
             if self.is_there and not self._fails(FailureKind.NO_FRAME, number):
@@ -178,11 +176,11 @@ class SimulatedDevice:
         return self._exposures
 
     def picture(self, number: int) -> Frame:
-        """Return the image of exposure ``number`` as it is. Raises ``ImageError``."""
+        """Return the image of exposure ``number`` as it is. Raises ``CameraLostError`` where it cannot be read."""
         return self._shown((number - 1) % len(self._samples))
 
     def prepare(self) -> None:
-        """Read or draw the first images. Raises ``ImageError``."""
+        """Read or draw the first images. Raises ``CameraLostError`` where one cannot be read."""
         for index in range(min(PREPARED, len(self._samples))):
             self._shown(index)
 
@@ -202,7 +200,10 @@ class SimulatedDevice:
         return max(0.0, self._frames[0].due_s - monotonic()) if self._frames else float("inf")
 
     def _read(self, index: int) -> Frame:
-        return self._samples[index].frame()
+        try:
+            return self._samples[index].frame()
+        except ImageError as error:
+            raise CameraLostError("camera.lost", self.images, reason=str(error)) from error
 
     def _fails(self, kind: FailureKind, number: int) -> bool:
         return any(each.kind is kind and each.hits(number) for each in self._failures)
@@ -211,11 +212,11 @@ class SimulatedDevice:
         return max((each.seconds for each in self._failures if each.kind is kind and each.hits(number)), default=0.0)
 
 
-def _samples(images: str, seed: int, boards: int) -> Sequence[ImageSample]:
+def _samples(images: str, seed: int) -> Sequence[ImageSample]:
     if images.startswith(SYNTHETIC):
         parts = list(open_synthetic(images.removeprefix(SYNTHETIC), seed).samples(Split.TEST))
         np.random.default_rng(seed).shuffle(parts)
-        return parts[:boards]
+        return parts[:PREPARED]
     paths = sorted(path for path in Path(images).glob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise CameraSettingError("camera.no_images", images, known=", ".join(sorted(SUFFIXES)))

@@ -5,6 +5,7 @@ It writes its documents by itself, so that a station is not tested against its o
 
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from types import TracebackType
@@ -78,7 +79,7 @@ class SimulatedUpstreamMachine:
                 self._connection, _ = self._listener.accept()
             except TimeoutError:
                 continue
-            with self._connection:
+            with self._connection, suppress(ConnectionError):  # the station may leave at any moment
                 self._converse(self._connection)
             self._connection = None
 
@@ -90,8 +91,6 @@ class SimulatedUpstreamMachine:
                 data = connection.recv(4096)
             except TimeoutError:
                 continue
-            except OSError:
-                return
             if not data:
                 return
             *documents, buffer = (buffer + data).split(_END)

@@ -1,6 +1,5 @@
 """From a bundle to what judges by it, once it has proved itself on this machine."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -22,13 +21,11 @@ from andon.models.bundle.manifest import (
     HealthManifest,
     VisionManifest,
 )
-from andon.models.bundle.signature import check_signature
 from andon.models.bundle.storage import read_bundle
 from andon.models.graphs.placement import SessionMaker, open_session
 from andon.models.health.fitting import BaselineArrays, unpack
 from andon.models.health.graph import HealthGraph
 from andon.models.health.watching import HealthModel
-from andon.models.signing.keys import PublicKey
 from andon.models.types.errors import BundleError
 from andon.models.vision.graph import BANK_MULTIPLE, PatchGraph
 from andon.models.vision.inspector import PatchInspector, PatchScorer
@@ -69,31 +66,18 @@ LoadedBundle = LoadedInspector | LoadedHealth
 Loaded = TypeVar("Loaded", bound=LoadedBundle)
 
 
-def load_bundle(path: Path, trusted: Sequence[PublicKey] | None = None) -> LoadedBundle:
+def load_bundle(path: Path) -> LoadedBundle:
     """Read the bundle at ``path``, whatever its kind, and check it and its goldens.
-
-    Parameters
-    ----------
-    trusted
-        Keys of which one must have signed it; None where no signature is asked for.
 
     Raises
     ------
     BundleError
         The bundle is damaged, or this machine does not reproduce its goldens.
-    SignatureError
-        None of the trusted keys signed it.
     """
-    bundle = read_bundle(path)
-    if trusted is not None:
-        check_signature(bundle, trusted, str(path))
-    return _proved(open_bundle(bundle), str(path))
-
-
-def _proved(loaded: LoadedBundle, path: str) -> LoadedBundle:
+    loaded = open_bundle(read_bundle(path))
     parity = loaded.parity()
     if not parity.holds:
-        raise BundleError("bundle.parity", path, found=f"{parity.worst:.2e}", expected=f"{parity.tolerance:.0e}")
+        raise BundleError("bundle.parity", str(path), found=f"{parity.worst:.2e}", expected=f"{parity.tolerance:.0e}")
     return loaded
 
 

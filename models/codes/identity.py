@@ -7,6 +7,8 @@ from urllib.parse import unquote
 
 from andon.models.codes.errors import CodeError
 
+UNREADABLE = "\ufffd"
+"""What readers put in place of a character that they could not read (Unicode, section 23.8)."""
 MAX_CHARACTERS = 256
 """Of a canonical form: a thousand bytes at most, which any database can index."""
 MAX_SCANNED_CHARACTERS = 8192
@@ -70,10 +72,10 @@ def decoded(text: str, subject: str) -> str:
 
 
 def checked(identity: Identity, subject: str) -> Identity:
-    """Refuse a canonical form that is too long, or holds a character that does not print (a control character)."""
+    """Refuse a canonical form that is too long, or holds a character that does not print, or stands for one that could not be read."""
     if len(identity.canonical) > MAX_CHARACTERS:
         raise CodeError("code.long", subject, found=len(identity.canonical), limit=MAX_CHARACTERS)
-    hidden = next((each for each in identity.canonical if not each.isprintable()), None)
+    hidden = next((each for each in identity.canonical if not each.isprintable() or each == UNREADABLE), None)
     if hidden is not None:
         raise CodeError("code.hidden", subject, found=shown(hidden))
     return identity

@@ -111,6 +111,8 @@ class Camera(Protocol):
         ------
         NoFrameError
             None came in time.
+        CameraSettingError
+            It sends its frames in a form that is not taken, such as another pixel format.
         CameraLostError
             The camera does not answer.
         """

@@ -45,7 +45,11 @@ class LineFault(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class LineInputs:
-    """What the PLC says. ``trigger_count`` is valid while ``trigger`` holds, and ``recipe`` (0: whichever is active) and ``serial`` with it."""
+    """What the PLC says.
+
+    ``trigger_count`` is valid while ``trigger`` holds, and ``recipe`` (0: whichever is active) and ``serial`` with it. What is no printable
+    ASCII in a serial comes as U+FFFD.
+    """
 
     trigger: bool = False
     trigger_count: int = 0

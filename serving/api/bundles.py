@@ -91,7 +91,7 @@ class BundleEndpoints:
         name = request.path_params["name"]
         digest, path = self._service.repository.model(name).digest, self._service.repository.entry(name).path
         packed = await self._service.archive.call(lambda: pack_bundle(_serving(path, name, digest)))
-        return Response(packed, media_type=ANDON_FILE, headers={"ETag": f'"{digest}"', "Cache-Control": "no-cache"})
+        return Response(packed, media_type=ANDON_FILE, headers={"Cache-Control": "no-cache"})
 
     def _texts(self, request: Request) -> Catalogue:
         return self._service.texts(language_of(request))

@@ -23,7 +23,6 @@ from andon.serving.engine.errors import RequestError, TooLargeError
 from andon.serving.security.errors import ForbiddenError
 from andon.serving.security.roles import Caller, Role
 
-MOST_ENTRIES = 1000
 MOST_BYTES = 16 << 20
 """Of a batch: it is decoded and checked as a whole, and others wait while it is written."""
 
@@ -39,7 +38,7 @@ class _ImagePath(msgspec.Struct, frozen=True):
 class Digests(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which pictures a box is about to send."""
 
-    digests: Annotated[list[Digest], msgspec.Meta(max_length=512)]
+    digests: Annotated[list[Digest], msgspec.Meta(max_length=schemas.MOST_DIGESTS)]
 
 
 class EdgeEndpoints:
@@ -113,8 +112,8 @@ def _batch(body: bytes) -> Batch:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         known = ", ".join(Batch.__struct_fields__)
         raise RequestError("serving.parameters", "body", reason=str(error), known=known) from error
-    if len(batch.entries) > MOST_ENTRIES:
-        raise TooLargeError("upload.too_many", "entries", found=len(batch.entries), limit=MOST_ENTRIES)
+    if len(batch.entries) > schemas.MOST_ENTRIES:
+        raise TooLargeError("upload.too_many", "entries", found=len(batch.entries), limit=schemas.MOST_ENTRIES)
     return batch
 
 

@@ -398,6 +398,8 @@ FEEDBACK_REQUEST = json_request(
     )
 )
 
+MOST_ENTRIES, MOST_DIGESTS = 1000, 512
+"""Of a box, at once."""
 _DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 EDGE_HEAD = object_of({"origin": STRING, "seq": {"type": "integer", "minimum": 0}, "hash": _DIGEST})
 _ENTRY = object_of(
@@ -416,14 +418,14 @@ _EDGE_RECIPE = object_of({"created": {"type": "string", "format": "date-time"}, 
 EDGE_ENTRIES_REQUEST = json_request(
     object_of(
         {
-            "entries": array_of(_ENTRY, minItems=1, maxItems=1000),
+            "entries": array_of(_ENTRY, minItems=1, maxItems=MOST_ENTRIES),
             "bundles": array_of(_EDGE_BUNDLE),
             "recipes": array_of(_EDGE_RECIPE),
         },
         ["entries"],
     )
 )
-EDGE_DIGESTS = json_request(object_of({"digests": array_of(_DIGEST, maxItems=512)}))
+EDGE_DIGESTS = json_request(object_of({"digests": array_of(_DIGEST, maxItems=MOST_DIGESTS)}))
 EDGE_MISSING = object_of({"missing": array_of(_DIGEST)})
 EDGE_IMAGE_REQUEST = {"requestBody": {"required": True, "content": {"application/octet-stream": {"schema": BYTES}}}}
 

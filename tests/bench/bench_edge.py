@@ -4,14 +4,10 @@ Run ``python -m tests.bench.bench_edge [BUNDLE] [PARTS]``; without a bundle, one
 process of its own. The simulated camera shows generated boards of 256 x 256 pixels, which it keeps ready: drawing them is not the line's work.
 """
 
-import os
-import socket
-import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -19,6 +15,8 @@ import numpy as np
 from sqlalchemy import func, select
 from tests.bench.bench_serving import ensure_bundle
 from tests.bench.figures import print_figure
+from tests.hardware.edge.lines import line_config, running
+from tests.serving.notify.receivers import free_port
 
 from andon.datasets.store.database import open_database, sqlite_address
 from andon.datasets.store.schema import inspections
@@ -31,30 +29,6 @@ PARTS, TAKT_S, BOUND_MS = 3000, 2.0, 100.0
 START_S = 60.0
 IMAGES, SIDE = 48, 256
 
-CONFIG = """
-box = "bench"
-[[cameras]]
-name = "top"
-kind = "simulated"
-images = "{images}"
-[[plcs]]
-name = "press"
-kind = "modbus-server"
-port = {port}
-[[recipes]]
-name = "cells"
-camera = "top"
-bundle = "cells"
-[[stations]]
-name = "S1"
-camera = "top"
-plc = "press"
-recipes = ["cells"]
-takt_s = {takt_s}
-[status]
-port = 0
-"""
-
 
 def main(words: Sequence[str] = ()) -> None:
     """Print one JSON object."""
@@ -63,13 +37,15 @@ def main(words: Sequence[str] = ()) -> None:
         folder = Path(scratch)
         ensure_bundle(folder / "cells", given)
         port = free_port()
-        text = CONFIG.format(port=port, takt_s=TAKT_S, images=drawn(folder / "images"))
-        (folder / "line.toml").write_text(text, encoding="utf-8")
-        with _running(folder), ModbusPlcClient(port=port) as wire:
+        config = folder / "line.toml"
+        config.write_text(line_config("cells", drawn(folder / "images"), port, TAKT_S), encoding="utf-8")
+        with running(config) as (process, _), ModbusPlcClient(port=port) as wire:
             plc = SimulatedPlc(wire, takt_s=TAKT_S)
             if not plc.wait_until_ready(START_S):
                 raise RuntimeError("the station is not ready")
             seen = list(plc.run(Part(serial=f"P{number}") for number in range(parts)))
+            process.terminate()
+            process.wait()
         _report(parts, seen, _kept(folder))
 
 
@@ -99,21 +75,6 @@ def _kept(folder: Path) -> Counter[str]:
         return Counter({str(part): int(count) for part, count in reading.execute(counted)})
 
 
-@contextmanager
-def _running(folder: Path) -> Iterator[None]:
-    command = [
-        sys.executable,
-        "-c",
-        "from andon.models.command.main import main; raise SystemExit(main())",
-        "edge",
-        "run",
-    ]
-    environment = {**os.environ, "ANDON_HOME": str(folder / "home")}
-    with subprocess.Popen([*command, str(folder / "line.toml")], env=environment, stdout=subprocess.DEVNULL) as process:
-        yield
-        process.terminate()
-
-
 def drawn(folder: Path) -> Path:
     """Draw boards into a folder, which is returned."""
     folder.mkdir()
@@ -122,13 +83,6 @@ def drawn(folder: Path) -> Path:
         frame = cv2.resize(sample.frame(), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         cv2.imwrite(str(folder / f"{number:03d}.png"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     return folder
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

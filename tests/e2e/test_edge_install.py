@@ -132,7 +132,9 @@ def test_nothing_of_training_or_of_the_service_comes_along(packages: list[Distri
     assert said.stdout == "[]\n"
 
 
-@pytest.mark.xfail(reason="930 MB: pyarrow (162) and matplotlib with its fonts (65) are to become extras")
+@pytest.mark.xfail(
+    raises=AssertionError, reason="930 MB: pyarrow (162) and matplotlib with its fonts (65) are to become extras"
+)
 def test_it_fits_on_a_small_disk(packages: list[Distribution], wheel: Path) -> None:
     sizes = {each.metadata["Name"]: round(size_mb(each)) for each in packages}
     with zipfile.ZipFile(wheel) as archive:

@@ -24,7 +24,6 @@ def test_what_serves_is_fetched_with_its_signature(
     write_bundle(signed, bundles / "plates")
     answer = client.get(URL)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
-    assert answer.headers["etag"] == f'"{tiny_bundle.digest}"'
     found = unpack_bundle(answer.content, "plates")
     assert (found.digest, found.files) == (tiny_bundle.digest, tiny_bundle.files)
     assert check_signature(found, [key.public], "plates")

@@ -44,7 +44,7 @@ from andon.hardware.edge.remote import KEY_VARIABLE, Service, ServiceAddress
 from andon.hardware.edge.upload import Pace, Progress, Uploader
 from andon.models.types.vision import Frame
 from andon.serving.api.app import create_app
-from andon.serving.api.edge import MOST_ENTRIES
+from andon.serving.api.schemas import MOST_DIGESTS, MOST_ENTRIES
 from andon.serving.engine.repository import ModelRepository
 from andon.serving.security.issuing import new_key
 from andon.serving.security.listening import tls_context
@@ -264,7 +264,7 @@ def test_pictures_that_cannot_be_used_are_a_problem(taking: TestClient) -> None:
         (f"{URL}/images/{digest}", b"x" * (OPTIONS.max_body_bytes + 1), 413, "serving.too_large"),
     ):
         assert_problem(taking.put(path, content=body), status, code)
-    for said in ({"digests": ["x"]}, {"digests": [digest] * 513}, {}, {"digests": [], "x": 1}):
+    for said in ({"digests": ["x"]}, {"digests": [digest] * (MOST_DIGESTS + 1)}, {}, {"digests": [], "x": 1}):
         assert_problem(taking.post(f"{URL}/images/missing", json=said), 400, "serving.parameters")
 
 

@@ -12,25 +12,21 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
-from andon.datasets.registry.tags import SIGNATURE_TAG
+from andon.datasets.registry.stores import CHAMPION, NAME
+from andon.datasets.registry.tags import BUNDLE_IN_MODEL, DIGEST_TAG, SIGNATURE_TAG
 from andon.models.bundle.bundle import AnyBundle
 from andon.models.bundle.runtime import load_bundle
 from andon.models.bundle.storage import check_replaceable, read_bundle, write_bundle
 from andon.models.types.errors import BundleError, OptionError
 from andon.models.types.progress import Progress, silent
-from andon.training.tracking.logged_models import BUNDLE_IN_MODEL, DIGEST_TAG, LoggedRun, find_bundle_model
+from andon.training.tracking.logged_models import LoggedRun, find_bundle_model
 from andon.training.tracking.runs import log_bundle
 from andon.training.tracking.session import session
 from andon.training.tracking.store import TrackingStore
 
-CHAMPION = "champion"
-"""The alias whose bundle is published to the folder that the service watches."""
-
 ABSENT = "RESOURCE_DOES_NOT_EXIST"
 Found = TypeVar("Found")
 
-# A name is also the folder that its champion is published to, and a part of addresses.
-_NAME = re.compile(r"\w(?:[\w .-]{0,98}[\w-])?")
 _ALIAS = re.compile(r"(?!latest$|v\d+$)[\w-]{1,100}", re.IGNORECASE)
 _VERSION = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[^/@]+))")
@@ -60,7 +56,8 @@ class Promotion:
 def push(bundle_path: Path, name: str, store: TrackingStore, progress: Progress = silent) -> RegisteredVersion:
     """Register the bundle at ``bundle_path`` under ``name``.
 
-    A bundle that is registered there already keeps its version; one that a training has logged is not logged again.
+    A bundle that is registered there already keeps its version, and gets the signatures that it has now; one that a training has logged is
+    not logged again.
 
     Raises
     ------
@@ -71,7 +68,7 @@ def push(bundle_path: Path, name: str, store: TrackingStore, progress: Progress 
     ResourceError
         The store failed.
     """
-    _require(_NAME, name, "tracking.bad_name")
+    _require(NAME, name, "tracking.bad_name")
     bundle = read_bundle(bundle_path)
     with session(store) as client:
         progress("tracking.pushing", 0, 2)
@@ -108,7 +105,7 @@ def promote(
     ResourceError
         The store or the disk failed.
     """
-    _require(_NAME, name, "tracking.bad_name")
+    _require(NAME, name, "tracking.bad_name")
     _require(_VERSION, version, "tracking.bad_version")
     _require(_ALIAS, alias, "tracking.bad_alias")
     published = publish_to / name if alias == CHAMPION else None
@@ -183,7 +180,7 @@ def _parsed(uri: str) -> tuple[str, str | None, str | None]:
     match = _URI.fullmatch(uri)
     if match is None:
         raise OptionError("tracking.bad_uri", uri)
-    _require(_NAME, match["name"], "tracking.bad_name")
+    _require(NAME, match["name"], "tracking.bad_name")
     if match["version"] is not None:
         _require(_VERSION, match["version"], "tracking.bad_version")
     return match["name"], match["alias"], match["version"]

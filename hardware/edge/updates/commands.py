@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from andon.hardware.edge.updates.fleet import Answer, Station, Update, ask_all, report_of
+from andon.hardware.edge.updates.fleet import Answer, Outbox, Station, Update, ask_all, report_of
 from andon.hardware.edge.updates.fleet_file import read_fleet
 from andon.hardware.edge.updates.waves import Advice, decide, plan_waves
 from andon.models.command.console import Console
@@ -95,7 +95,7 @@ def _rows(answer: Answer, console: Console) -> list[dict[str, Any]]:
     if answer.status is None:
         reason = console.catalogue.error(answer.error) if answer.error else ""
         return [{"box": answer.box.name, "error": reason, "healthy": False}]
-    outbox = answer.status.outbox
+    outbox = answer.status.outbox or Outbox()
     about = {"box": answer.box.name, "waiting": outbox.waiting, "outbox_error": outbox.last_error}
     return [{**about, **_station(station)} for station in answer.status.stations] or [{**about, "healthy": True}]
 

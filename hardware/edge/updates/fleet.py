@@ -20,8 +20,8 @@ AT_ONCE = 32
 DEADLINE_S = 10.0
 """For a box's whole answer."""
 
-WELL = frozenset({None, "", 0, "none"})
-"""What a station says of its fault where it has none."""
+RUNNING = "running"
+"""The state of a station that takes parts. Its fault may read ``starting`` then, for that is how each part begins."""
 
 
 class Update(msgspec.Struct, frozen=True):
@@ -39,7 +39,7 @@ class Station(msgspec.Struct, frozen=True):
     name: str
     kind: str = ""
     state: str = ""
-    fault: str | int | None = None
+    fault: str | None = None
     bundle: str | None = None
     bundle_digest: str | None = None
     update: Update | None = None
@@ -50,11 +50,11 @@ class Station(msgspec.Struct, frozen=True):
     @property
     def is_well(self) -> bool:
         """Whether it can judge."""
-        return (self.fault.lower() if isinstance(self.fault, str) else self.fault) in WELL
+        return self.state == RUNNING
 
 
 class Outbox(msgspec.Struct, frozen=True):
-    """What waits to be sent."""
+    """What waits to be sent, where the box sends anything."""
 
     waiting: int = 0
     last_error: str | None = None
@@ -66,7 +66,7 @@ class Status(msgspec.Struct, frozen=True):
     schema_version: int
     box: str = ""
     stations: tuple[Station, ...] = ()
-    outbox: Outbox = Outbox()
+    outbox: Outbox | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class Acceptance:
     accepted
         When it took over, in UTC.
     by
-        Where it came from, or who brought it.
+        Where it came from.
     withdrawn
         Message code: why it was rolled back; empty where it was not.
     """

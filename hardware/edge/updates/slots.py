@@ -12,7 +12,7 @@ Every step is one rename, and waits for the disk: at any moment, and after a pow
 """
 
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -31,17 +31,20 @@ SCHEMA_VERSION = 1
 VERSIONS, CURRENT, PREVIOUS = "versions", "current", "previous"
 ACCEPTED, UPDATE = "accepted.json", "progress.json"
 
-Content = TypeVar("Content")
 
-
-class _Accepted(msgspec.Struct):
+class _Kept(msgspec.Struct):
     schema_version: int
+
+
+class _Accepted(_Kept):
     journal: Journal
 
 
-class _Update(msgspec.Struct):
-    schema_version: int
+class _Update(_Kept):
     state: UpdateState
+
+
+Content = TypeVar("Content", bound=_Kept)
 
 
 class Slots:
@@ -111,7 +114,8 @@ class Slots:
 
     def journal(self) -> Journal:
         """Which versions took over here."""
-        return self._read(ACCEPTED, _Accepted, lambda: _Accepted(SCHEMA_VERSION, Journal())).journal
+        kept = self._read(ACCEPTED, _Accepted)
+        return kept.journal if kept else Journal()
 
     def write_journal(self, journal: Journal) -> None:
         """Remember which versions took over here."""
@@ -119,7 +123,8 @@ class Slots:
 
     def state(self) -> UpdateState:
         """Where the update stands."""
-        return self._read(UPDATE, _Update, lambda: _Update(SCHEMA_VERSION, UpdateState())).state
+        kept = self._read(UPDATE, _Update)
+        return kept.state if kept else UpdateState()
 
     def write_state(self, state: UpdateState) -> None:
         """Remember where the update stands."""
@@ -130,21 +135,21 @@ class Slots:
         with self._guarded():
             return path.readlink().name if path.is_symlink() else None
 
-    def _read(self, name: str, kind: type[Content], empty: Callable[[], Content]) -> Content:
+    def _read(self, name: str, kind: type[Content]) -> Content | None:
         path = self.folder / name
         with self._guarded():
             if not path.exists():
-                return empty()
+                return None
             data = path.read_bytes()
         try:
             content = msgspec.json.decode(data, type=kind)
         except msgspec.DecodeError as error:
             raise ResourceError("update.slots_damaged", str(path), reason=str(error)) from error
-        if content.schema_version > SCHEMA_VERSION:  # type: ignore[attr-defined]
+        if content.schema_version > SCHEMA_VERSION:
             raise ResourceError("update.slots_damaged", str(path), reason="schema_version")
         return content
 
-    def _write(self, name: str, content: _Accepted | _Update) -> None:
+    def _write(self, name: str, content: _Kept) -> None:
         with self._guarded():
             replace_file(self.folder / name, msgspec.json.encode(content))
 

@@ -14,7 +14,7 @@ fetched is fetched again. A process that dies again and again while a version is
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Any
 
 from andon.hardware.edge.updates.policy import UpdatePolicy
@@ -41,6 +41,7 @@ class Phase(StrEnum):
 
 
 BEGUN = frozenset({Phase.FETCHED, Phase.CHECKED})
+DECIDED = frozenset({Phase.SWITCHING, Phase.ROLLING_BACK})
 ENDED = frozenset({Phase.IDLE, Phase.KEPT, Phase.ROLLED_BACK, Phase.REFUSED})
 
 
@@ -65,7 +66,7 @@ class UpdateState:
     stopped
         Whether the process was stopped in order.
     by
-        Where the version came from, or who brought it.
+        Where the version came from.
     reason, params
         Message code with its parameters: why it was refused or rolled back.
     """
@@ -111,16 +112,6 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """Its bytes are whole, a trusted key signed it, and it is newer than what was accepted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proved:
-    """Its goldens are reproduced on this device."""
-
-
-@dataclass(frozen=True, slots=True)
 class Refused:
     """It cannot be used: a message code with its parameters."""
 
@@ -137,11 +128,6 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Switched:
-    """The new version is the one that runs."""
-
-
-@dataclass(frozen=True, slots=True)
 class Judged:
     """The new version judged a part, could not (``failed``), or did so too late."""
 
@@ -149,27 +135,32 @@ class Judged:
     missed_takt: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Ticked:
+class Happened(Enum):
+    """What there is no more to say of."""
+
+    CHECKED = auto()
+    """The version's bytes are whole, a trusted key signed it, and it is newer than what was accepted."""
+
+    PROVED = auto()
+    """Its goldens are reproduced on this device."""
+
+    SWITCHED = auto()
+    """It is the one that runs."""
+
+    WENT_BACK = auto()
+    """The former version is the one that runs again."""
+
+    TICKED = auto()
     """Time has passed."""
 
-
-@dataclass(frozen=True, slots=True)
-class Started:
+    STARTED = auto()
     """The process has started."""
 
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
+    STOPPED = auto()
     """The process stops in order."""
 
 
-@dataclass(frozen=True, slots=True)
-class WentBack:
-    """The former version is the one that runs again."""
-
-
-Event = Fetched | Checked | Proved | Refused | Compared | Switched | Judged | Ticked | Started | Stopped | WentBack
+Event = Fetched | Refused | Compared | Judged | Happened
 
 
 def step(state: UpdateState, event: Event, policy: UpdatePolicy, now: datetime) -> UpdateState:
@@ -177,9 +168,9 @@ def step(state: UpdateState, event: Event, policy: UpdatePolicy, now: datetime) 
     match event:
         case Fetched() if state.phase in ENDED:
             return _fetched(state, event, now)
-        case Started():
+        case Happened.STARTED:
             return _started(state, policy, now)
-        case Stopped():
+        case Happened.STOPPED:
             return replace(state, stopped=True)
         case _:
             return _tried(state, event, policy, now)
@@ -187,14 +178,14 @@ def step(state: UpdateState, event: Event, policy: UpdatePolicy, now: datetime) 
 
 def _tried(state: UpdateState, event: Event, policy: UpdatePolicy, now: datetime) -> UpdateState:
     match state.phase, event:
-        case Phase.FETCHED, Checked():
+        case Phase.FETCHED, Happened.CHECKED:
             return _enter(state, Phase.CHECKED, now)
-        case Phase.CHECKED, Proved():
+        case Phase.CHECKED, Happened.PROVED:
             watched = state.former is not None and policy.shadow_parts > 0
             return _enter(state, Phase.SHADOW if watched else Phase.SWITCHING, now)
         case ((Phase.FETCHED | Phase.CHECKED | Phase.SHADOW | Phase.SWITCHING), Refused(code, params)):
             return replace(state, phase=Phase.REFUSED, since=now, reason=code, params=params)
-        case Phase.SWITCHING, Switched():
+        case Phase.SWITCHING, Happened.SWITCHED:
             return _enter(state, Phase.PROBATION if state.former else Phase.KEPT, now)
         case _:
             return _observed(state, event, policy, now)
@@ -204,9 +195,9 @@ def _observed(state: UpdateState, event: Event, policy: UpdatePolicy, now: datet
     match state.phase, event:
         case Phase.SHADOW, Compared():
             return _compared(state, event, policy, now)
-        case Phase.PROBATION, (Judged() | Ticked()):
+        case Phase.PROBATION, (Judged() | Happened.TICKED):
             return _watched(state, event, policy, now)
-        case Phase.ROLLING_BACK, WentBack():
+        case Phase.ROLLING_BACK, Happened.WENT_BACK:
             return replace(state, phase=Phase.ROLLED_BACK, since=now)
         case _:
             return state
@@ -248,7 +239,7 @@ def _compared(state: UpdateState, event: Compared, policy: UpdatePolicy, now: da
     return _enter(state, Phase.SWITCHING, now) if state.parts >= policy.shadow_parts else state
 
 
-def _watched(state: UpdateState, event: Judged | Ticked, policy: UpdatePolicy, now: datetime) -> UpdateState:
+def _watched(state: UpdateState, event: Judged | Happened, policy: UpdatePolicy, now: datetime) -> UpdateState:
     if isinstance(event, Judged):
         state = replace(
             state,
@@ -268,10 +259,13 @@ def _watched(state: UpdateState, event: Judged | Ticked, policy: UpdatePolicy, n
 
 
 def _started(state: UpdateState, policy: UpdatePolicy, now: datetime) -> UpdateState:
-    """Count a start that nothing in order came before, where a version is being tried."""
+    """Count a start that nothing in order came before, where a version is being tried.
+
+    What is being switched has been tried: it is brought to its end whatever else dies, for the disk may have switched already.
+    """
     died = not state.stopped and state.phase not in ENDED
     state = replace(state, stopped=False, starts=state.starts + died)
-    if died and state.starts > policy.allowed_starts and state.phase is not Phase.ROLLING_BACK:
+    if died and state.starts > policy.allowed_starts and state.phase not in DECIDED:
         end = Phase.ROLLING_BACK if state.phase is Phase.PROBATION else Phase.REFUSED
         return _ended(state, end, now, "update.starts", found=state.starts, expected=policy.allowed_starts)
     return replace(state, phase=Phase.IDLE, since=now) if state.phase in BEGUN else state

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event as Signal
-from threading import Lock
+from threading import Lock, RLock
+from time import monotonic
 from typing import Any
 
 from andon.datasets.registry.stores import CHAMPION, BundleSource
@@ -19,25 +20,20 @@ from andon.hardware.edge.updates.policy import UpdatePolicy
 from andon.hardware.edge.updates.slots import Slots
 from andon.hardware.edge.updates.state import (
     ENDED,
-    Checked,
     Compared,
     Event,
     Fetched,
+    Happened,
     Judged,
     Phase,
-    Proved,
     Refused,
-    Started,
-    Stopped,
-    Switched,
-    Ticked,
     UpdateState,
-    WentBack,
     step,
 )
 from andon.models.bundle.bundle import AnyBundle
 from andon.models.bundle.runtime import LoadedBundle, load_bundle
 from andon.models.bundle.signature import check_signature
+from andon.models.bundle.storage import read_bundle
 from andon.models.signing.keys import PublicKey
 from andon.models.types.errors import AndonError, BundleError, InputError, Param, ResourceError
 
@@ -106,7 +102,7 @@ class Updater:
         self._written: UpdateState | None = None
         self._active: Running | None = None
         self._candidate: Running | None = None
-        self._stepping, self._working = Lock(), Lock()
+        self._stepping, self._working = RLock(), Lock()
         self.changed = Signal()
         """Set where there is work to do; ``work`` clears it."""
 
@@ -163,12 +159,11 @@ class Updater:
         with self._working:
             self._slots.recover()
             self._state = self._slots.state()
-            self._step(Started())
-            self._write()
-            self._load_active()
+            self._step(Happened.STARTED)
+            self._settle()
             if self._state.phase is Phase.SHADOW:
                 self._load_candidate()
-            self._settle()
+                self._settle()
 
     def stop(self) -> None:
         """Remember what was counted, and that the process ends in order.
@@ -179,7 +174,7 @@ class Updater:
             The disk cannot be written.
         """
         with self._working:
-            self._step(Stopped())
+            self._step(Happened.STOPPED)
             self._write()
 
     def poll(self) -> None:
@@ -201,21 +196,9 @@ class Updater:
         try:
             bundle = self._source.get(name, alias)
         except BundleError as error:
-            self._refuse(digest, error)
+            self._take(digest, error)
         else:
-            self._take(bundle, self._settings.by)
-
-    def offer(self, bundle: AnyBundle, by: str) -> None:
-        """Take a bundle that a person brings, on the same terms.
-
-        Raises
-        ------
-        InputError
-            It is refused; so it is where an update is under way.
-        """
-        refusal = self._take(bundle, by)
-        if refusal is not None:
-            raise refusal
+            self._take(bundle.digest, bundle)
 
     def work(self) -> None:
         """Do on disk what was decided, and remember what was counted. To be called whenever ``changed`` is set, and every second or so.
@@ -229,7 +212,7 @@ class Updater:
         """
         self.changed.clear()
         with self._working:
-            self._step(Ticked())
+            self._step(Happened.TICKED)
             self._settle()
 
     def roll_back(self, by: str, digest: str | None = None) -> None:
@@ -251,11 +234,11 @@ class Updater:
 
     def run(self, stopping: Signal, poll_s: float) -> None:
         """Poll and work until ``stopping`` is set; what fails is logged and tried again."""
-        due = self._clock()
+        due = monotonic()
         while not stopping.is_set():
-            if self._clock() >= due:
+            if monotonic() >= due:
                 self._attempt(self.poll)
-                due = self._clock() + timedelta(seconds=poll_s)
+                due = monotonic() + poll_s
             self.changed.wait(1.0)
             self._attempt(self.work)
 
@@ -276,45 +259,34 @@ class Updater:
         )
         return not (state.phase is Phase.REFUSED and state.digest == digest and lately)
 
-    def _refuse(self, digest: str, error: BundleError) -> None:
-        """Remember that what the source gives as a version is none."""
+    def _take(self, digest: str, fetched: AnyBundle | BundleError) -> None:
+        """Take a version as far as its shadow, or remember why it is refused."""
         with self._working:
-            self._step(self._arrival(digest, self._settings.by))
-            self._step(Refused(error.code, error.params))
-            self._settle()
-
-    def _take(self, bundle: AnyBundle, by: str) -> InputError | None:
-        """Take a version as far as its shadow, or return why it is refused."""
-        with self._working:
-            if self._state.phase not in ENDED:
-                return UpdateRefusedError("update.busy", bundle.digest[:12], found=self._state.phase.value)
             before = self._state
-            self._step(self._arrival(bundle.digest, by))
+            if before.phase not in ENDED:  # by another thread, while it was fetched
+                return
+            self._step(Fetched(digest, self._slots.current, self._slots.previous, self._settings.by))
             try:
-                proved = self._proved(bundle)
+                self._candidate = self._proved(fetched)
             except ResourceError:  # says nothing of the version: it is tried again
                 self._state = before
                 raise
             except InputError as error:
                 self._step(Refused(error.code, error.params))
-                self._settle()
-                return error
-            self._step(Proved())
-            self._candidate = proved
+            else:
+                self._step(Happened.PROVED)
             self._settle()
-            return None
 
-    def _arrival(self, digest: str, by: str) -> Fetched:
-        return Fetched(digest, self._slots.current, self._slots.previous, by)
-
-    def _proved(self, bundle: AnyBundle) -> Running:
+    def _proved(self, fetched: AnyBundle | BundleError) -> Running:
         """Check a version before it is on this disk, and let it prove itself on this device."""
-        self._check(bundle)
-        self._step(Checked())
+        if isinstance(fetched, BundleError):
+            raise fetched
+        self._check(fetched)
+        self._step(Happened.CHECKED)
         # Before anything of it runs: what kills the process is known by that afterwards.
         self._write()
-        self._slots.put(bundle)
-        return self._loaded(bundle.digest)
+        self._slots.put(fetched)
+        return self._loaded(fetched.digest)
 
     def _check(self, bundle: AnyBundle) -> None:
         subject = f"{self._settings.name} {bundle.digest[:12]}"
@@ -326,9 +298,10 @@ class Updater:
         self._write()
         if self._state.phase is Phase.SWITCHING:
             self._switch()
-            self._load_active()
+        # Before anything is loaded: what is to go may be what kills the process.
         if self._state.phase is Phase.ROLLING_BACK:
             self._go_back()
+        self._load_active()
         if self._state.phase is not Phase.SHADOW:
             self._candidate = None
 
@@ -342,12 +315,13 @@ class Updater:
             self._step(Refused(error.code, error.params))
         else:
             self._slots.point(digest, self._state.former)
-            self._step(Switched())
+            self._step(Happened.SWITCHED)
         self._write()
 
     def _acceptance(self, digest: str) -> Acceptance:
         """What the journal says of the candidate: by the signature that stands beside it on disk, checked anew."""
-        bundle = (self._candidate or self._loaded(digest)).loaded.bundle
+        # It has been proved: after a restart it is only read, and loaded once it runs.
+        bundle = self._candidate.loaded.bundle if self._candidate else self._read(digest)
         signature = check_signature(bundle, self._settings.trusted, digest[:12])
         release = signature.release
         return Acceptance(
@@ -358,19 +332,20 @@ class Updater:
         """Let the former version run again: in memory first, for the line's sake."""
         digest, state = self._digest(), self._state
         assert state.former is not None, "only what has a former version is rolled back"
-        self._active = self._loaded(state.former)
+        if self._active is None or self._active.digest != state.former:
+            self._active = self._loaded(state.former)
         journal = self._slots.journal()
         if journal.of(digest):
             self._slots.write_journal(journal.with_withdrawn(digest, state.reason))
         self._slots.point(state.former, state.before)
-        self._step(WentBack())
+        self._step(Happened.WENT_BACK)
         self._write()
         logger.warning("rolled back", extra={"fields": {"digest": digest, "reason": state.reason}})
 
     def _load_active(self) -> None:
-        """Load what runs; where that fails, go back to the version before, which has proved itself here once."""
-        digest, former = self._slots.current, self._slots.previous
-        if digest is None:
+        """Load what runs, unless it is; where that fails, go back to the version before, which has proved itself here once."""
+        digest = self._slots.current
+        if digest is None or (self._active is not None and self._active.digest == digest):
             return
         if self._candidate is not None and self._candidate.digest == digest:
             self._active = self._candidate
@@ -378,9 +353,11 @@ class Updater:
         try:
             self._active = self._loaded(digest)
         except BundleError as error:
+            former = self._slots.previous
             if former is None or former == digest:
                 raise
             self._turn_back(digest, former, error.code, error.params)
+            self._go_back()
 
     def _turn_back(self, digest: str, target: str, reason: str, params: Mapping[str, Param]) -> None:
         """Begin a roll back that no update asked for."""
@@ -399,9 +376,14 @@ class Updater:
     def _loaded(self, digest: str) -> Running:
         path = self._slots.path(digest)
         loaded = self._load(path)
-        if loaded.bundle.digest != digest:
-            raise BundleError("update.other", str(path), found=loaded.bundle.digest[:12], expected=digest[:12])
+        _require(digest, loaded.bundle, path)
         return Running(digest, loaded)
+
+    def _read(self, digest: str) -> AnyBundle:
+        path = self._slots.path(digest)
+        bundle = read_bundle(path)
+        _require(digest, bundle, path)
+        return bundle
 
     def _kept(self) -> set[str]:
         """The version that runs, that before, and the newest others that could be gone back to."""
@@ -420,8 +402,9 @@ class Updater:
         return self._state.digest
 
     def _note(self, digest: str, phase: Phase, event: Event) -> None:
-        if self._state.phase is phase and self._state.digest == digest:
-            self._step(event)
+        with self._stepping:
+            if self._state.phase is phase and self._state.digest == digest:
+                self._step(event)
 
     def _step(self, event: Event) -> None:
         with self._stepping:
@@ -439,3 +422,8 @@ class Updater:
         self._written = state
         if state.phase in ENDED:
             self._slots.keep_only(self._kept())
+
+
+def _require(digest: str, bundle: AnyBundle, path: Path) -> None:
+    if bundle.digest != digest:
+        raise BundleError("update.other", str(path), found=bundle.digest[:12], expected=digest[:12])

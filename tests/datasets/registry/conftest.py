@@ -1,29 +1,19 @@
 """Stores of every kind, each a real one: a folder, a service, an MLflow server."""
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
-from time import monotonic, sleep
 
-import httpx
 import pytest
+from tests.datasets.registry.servers import mlflow_server_in, service
 
 from andon.datasets.registry.folder_store import FolderStore
 from andon.datasets.registry.opening import open_source
-from andon.datasets.registry.stores import BundleSource
+from andon.datasets.registry.stores import CHAMPION, BundleSource
 from andon.models.bundle.bundle import VisionBundle
 from andon.models.bundle.storage import write_bundle
 
 NAME = "plates 1"
-START_S, STOP_S = 60.0, 10.0
 
 
 @dataclass(frozen=True)
@@ -35,77 +25,11 @@ class Kept:
     address: str
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="session")
 def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an MLflow server with a store of its own."""
-    if find_spec("mlflow") is None:
-        pytest.skip("the extra train is not installed: no mlflow server")
-    folder = tmp_path_factory.mktemp("mlflow")
-    port = free_port()
-    words = ["server", "--backend-store-uri", f"sqlite:///{folder}/store.db", "--workers", "1"]
-    words += ["--artifacts-destination", str(folder / "artifacts"), "--host", "127.0.0.1", "--port", str(port)]
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "log.txt").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", *words],
-            cwd=folder,
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            await_answer(f"http://127.0.0.1:{port}/health", process, folder / "log.txt")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(STOP_S)
-
-
-def await_answer(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = monotonic() + START_S
-    while process.poll() is None and monotonic() < deadline:
-        try:
-            if httpx.get(url).is_success:
-                return
-        except httpx.TransportError:
-            sleep(0.2)
-    pytest.skip(f"mlflow server did not start: {log.read_text(errors='replace')[-500:]}")
-
-
-@contextmanager
-def service(bundles: Path, home: Path) -> Iterator[tuple[str, Callable[[], None]]]:
-    """The service on a free port, and how it is told to look at its folder."""
-    uvicorn = pytest.importorskip("uvicorn", reason="the extra serve is not installed")
-    from andon.datasets.store.opening import StoreOptions, open_store
-    from andon.serving.api.app import create_app
-    from andon.serving.api.service import ServiceOptions
-    from andon.serving.engine.repository import ModelRepository
-
-    store = open_store(home, StoreOptions(origin="test"))
-    repository = ModelRepository(bundles)
-    listener = socket.create_server(("127.0.0.1", 0))
-    app = create_app(repository, store, options=ServiceOptions(threads=1, poll_seconds=600))
-    serving = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
-    thread = threading.Thread(target=serving.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not serving.started:
-        sleep(0.02)
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", repository.poll
-    finally:
-        app.state.leave()
-        serving.should_exit = True
-        thread.join()
-        listener.close()
-        store.database.close()
+    with mlflow_server_in(tmp_path_factory.mktemp("mlflow")) as address:
+        yield address
 
 
 @pytest.fixture(params=["folder", "service", "mlflow"])
@@ -136,17 +60,16 @@ def served(address: str, bundles: Path, look: Callable[[], None]) -> Kept:
 
 
 def registered(address: str, folder: Path) -> Kept:
-    """As ``andon registry push`` registers; what was registered already gets its signatures by the store under test."""
-    from andon.datasets.registry.mlflow_store import MlflowStore
-    from andon.training.tracking.registry import push
+    """As ``andon registry push`` and ``promote`` do: first without signatures, so that they are those of the version."""
+    from andon.training.tracking.registry import promote, push
     from andon.training.tracking.store import TrackingStore
 
-    source = open_source(f"mlflow+{address}")
-    assert isinstance(source, MlflowStore)
+    store = TrackingStore(address)
 
     def publish(bundle: VisionBundle) -> None:
-        write_bundle(replace(bundle, signature=None), folder / "pushed")
-        push(folder / "pushed", NAME, TrackingStore(address))
-        source.promote(NAME, source.put(bundle, NAME))
+        for each in (replace(bundle, signature=None), bundle):
+            write_bundle(each, folder / "pushed")
+            pushed = push(folder / "pushed", NAME, store)
+        promote(NAME, str(pushed.version), CHAMPION, store, folder / "published")
 
-    return Kept(source, publish, f"mlflow+{address}")
+    return Kept(open_source(f"mlflow+{address}"), publish, f"mlflow+{address}")

@@ -8,7 +8,7 @@ from threading import Thread
 
 import msgspec
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from tests.datasets.store.records import BUNDLE, START, inspection
 
 from andon.datasets.store.database import Database
@@ -20,6 +20,7 @@ from andon.models.ledger.chain import Head, verify
 from andon.models.types.errors import ConflictError, DataError
 
 ORIGIN = "box 1"
+PATIENCE_S = 20.0
 
 
 @pytest.fixture
@@ -45,12 +46,24 @@ def test_many_at_once_go_into_few_transactions_and_one_chain(database: Database,
         Thread(target=lambda first=first: [recorder.record(inspection(first + step)) for step in range(100)])
         for first in (0, 100, 200)
     ]
+    commits = list[object]()
+    event.listen(database.engine, "commit", commits.append)
     for sender in senders:
         sender.start()
     for sender in senders:
         sender.join()
     recorder.record(inspection(300)).result()
+    assert 1 < len(commits) < 150
     assert verify(entries(database, ORIGIN), Head(ORIGIN)).head.seq == 301
+
+
+def test_whoever_waits_no_longer_keeps_nobody_from_their_answer(database: Database, recorder: Recorder) -> None:
+    with database.writing():  # so that the others go into one transaction
+        futures = [recorder.record(inspection(number)) for number in range(4)]
+        for future in futures:
+            future.cancel()
+        futures.append(recorder.record(inspection(4)))
+    assert len({future.result(PATIENCE_S).ledger_hash for future in futures}) == 5
 
 
 def test_two_processes_on_one_database_continue_one_chain(database: Database) -> None:

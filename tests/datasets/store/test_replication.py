@@ -26,6 +26,7 @@ from andon.datasets.store.blobs import open_blobs
 from andon.datasets.store.database import Database
 from andon.datasets.store.inspections import InspectionFilter, KeptInspections
 from andon.datasets.store.ledger import lock_head, row
+from andon.datasets.store.line_entries import keep_answer, keep_unjudged
 from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.datasets.store.parts import Parts
 from andon.datasets.store.recorder import Recorder
@@ -48,6 +49,8 @@ from andon.models.ledger.chain import Head, append, digest_of, linked
 from andon.models.ledger.errors import LedgerError
 from andon.models.types.errors import AndonError, ConflictError, DataError
 
+LIMITS = BatchLimits()
+
 
 @pytest.fixture
 def box(tmp_path: Path) -> Iterator[Store]:
@@ -67,7 +70,7 @@ def send(
     box: Store,
     service: Store,
     choice: ImageChoice = ImageChoice.ALL,
-    limits: BatchLimits = BatchLimits(),  # noqa: B008
+    limits: BatchLimits = LIMITS,
 ) -> list[Taken]:
     """Send all that is missing, as an uploader does."""
     outgoing, replica, taken = Outgoing(box, choice, limits), Replica(service), list[Taken]()
@@ -83,7 +86,7 @@ def over_the_wire(batch: Batch) -> Batch:
 
 
 def parcel_of(box: Store, after: int = 0) -> Parcel:
-    found = Outgoing(box, ImageChoice.NONE, BatchLimits()).after(after)
+    found = Outgoing(box, ImageChoice.NONE, LIMITS).after(after)
     assert found
     return found
 
@@ -96,6 +99,18 @@ def test_everything_arrives_as_it_was_kept(box: Store, service: Store) -> None:
     for table in (ledger, dispositions, parts, stations, bundles, recipes, tallies):
         assert rows(service, table) == rows(box, table), table.name
     assert rows(service, inspections, "image_kept") == rows(box, inspections, "image_kept")
+
+
+def test_what_is_no_inspection_goes_alone(box: Store, service: Store) -> None:
+    """A station that cannot judge says so of each part; nothing else may come for hours."""
+    identifier = keep(box, [1])[0]
+    send(box, service)
+    keep_answer(box.database, BOX, identifier, "OK", 1, START)
+    for count in range(5):
+        keep_unjudged(box.database, BOX, "S1", "A9", count, "CAMERA", START)
+    assert [len(each.inspections) for each in send(box, service)] == [0]
+    assert_holds(service, BOX, 7)
+    assert rows(service, tallies) == rows(box, tallies)
 
 
 def test_requests_keys_stay_with_the_box(box: Store, service: Store) -> None:
@@ -311,20 +326,20 @@ def test_a_fork_is_refused_wherever_it_begins(box: Store, service: Store, tmp_pa
             with pytest.raises(ConflictError, match=r"upload\.fork"):
                 replica.take(BOX, parcel_of(twin, after).batch)
         with pytest.raises(ConflictError, match=r"upload\.fork"):
-            Outgoing(twin, ImageChoice.ALL, BatchLimits()).check(replica.head(BOX))
+            Outgoing(twin, ImageChoice.ALL, LIMITS).check(replica.head(BOX))
     assert counts(service) == before
 
 
 def test_a_box_that_was_set_back_says_so(box: Store, service: Store, tmp_path: Path) -> None:
     keep(box, range(6))
     send(box, service)
-    outgoing = Outgoing(box, ImageChoice.ALL, BatchLimits())
+    outgoing = Outgoing(box, ImageChoice.ALL, LIMITS)
     outgoing.check(Replica(service).head(BOX))
     older = open_store(tmp_path / "older", StoreOptions(BOX))
     with older.database:
         keep(older, range(3))
         with pytest.raises(ConflictError, match=r"upload\.behind"):
-            Outgoing(older, ImageChoice.ALL, BatchLimits()).check(Replica(service).head(BOX))
+            Outgoing(older, ImageChoice.ALL, LIMITS).check(Replica(service).head(BOX))
 
 
 def test_nobody_decides_on_what_another_box_found(box: Store, service: Store, tmp_path: Path) -> None:

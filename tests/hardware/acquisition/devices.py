@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from asyncua import ua
 from asyncua.server.server import Server
 from asyncua.sync import ThreadLoop
+from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 from tests.serving.notify.receivers import free_port
@@ -36,14 +37,17 @@ class Reported:
 
 @dataclass
 class ModbusSensor:
-    """Device 1 with ``REGISTERS`` of each table; ``read`` and ``written`` are called with what a client asked."""
+    """Device 1 with ``REGISTERS`` of each table; ``read`` is called with the address that a client reads.
+
+    What a client asks at one of the addresses ``refused`` is not done.
+    """
 
     port: int
     loop: ThreadLoop
     holding: list[int] = field(default_factory=lambda: [0] * REGISTERS)
     input: list[int] = field(default_factory=lambda: [0] * REGISTERS)
     read: Callable[[int], None] = lambda _: None
-    written: Callable[[int, list[int]], None] = lambda *_: None
+    refused: set[int] = field(default_factory=set)
     server: ModbusTcpServer | None = None
 
     def start(self) -> None:
@@ -58,14 +62,18 @@ class ModbusSensor:
         self.holding[address : address + len(words)] = words
 
     async def _start(self) -> None:
-        async def act(function: int, start: int, address: int, count: int, registers: list[int], values: Any) -> None:
+        async def act(
+            function: int, start: int, address: int, count: int, registers: list[int], values: Any
+        ) -> ExcCodes | None:
+            if address in self.refused:
+                return ExcCodes.DEVICE_BUSY
             words = self.input if function == READ_INPUT else self.holding
             if values:
                 words[address : address + count] = values
-                self.written(address, values)
-                return
-            registers[address - start : address - start + count] = words[address : address + count]
-            self.read(address)
+            else:
+                registers[address - start : address - start + count] = words[address : address + count]
+                self.read(address)
+            return None
 
         data = SimData(0, count=REGISTERS, values=0, datatype=DataType.REGISTERS)
         self.server = ModbusTcpServer(SimDevice(1, [data], action=act), address=("127.0.0.1", self.port))
@@ -117,12 +125,16 @@ class OpcUaSensor:
         await server.init()
         server.set_endpoint(self.url)
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
-        for name in ("speed", "level", "waveform"):
-            node_id = ua.NodeId.from_string(f"ns=2;s={name}")
-            initial = [0.0] if name == "waveform" else 0.0
-            self.nodes[name] = await server.nodes.objects.add_variable(node_id, name, initial, ua.VariantType.Double)
-        await server.start()
         self.server = server
+        for name, initial in (("speed", 0.0), ("level", 0.0), ("waveform", [0.0])):
+            await self.add(name, initial)
+        await server.start()
+
+    async def add(self, name: str, initial: float | list[float]) -> None:
+        assert self.server
+        node_id = ua.NodeId.from_string(f"ns=2;s={name}")
+        objects = self.server.nodes.objects
+        self.nodes[name] = await objects.add_variable(node_id, name, initial, ua.VariantType.Double)
 
 
 @contextmanager

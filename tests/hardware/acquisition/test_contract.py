@@ -15,10 +15,11 @@ from tests.hardware.acquisition.devices import Reported, drawn, modbus_sensor, o
 from tests.motors import write_record
 from tests.serving.notify.receivers import MOSQUITTO, broker, eventually
 
-from andon.hardware.acquisition.modbus import ModbusDevice, ModbusRows, ModbusWaveform, WaveformBuffer
+from andon.hardware.acquisition.modbus import ModbusDevice, ModbusReadout, ModbusWaveform, WaveformBuffer
 from andon.hardware.acquisition.mqtt import MqttSensors, MqttSensorSettings
-from andon.hardware.acquisition.opcua import OpcUaArray, OpcUaRows, OpcUaServer, OpcUaValue, OpcUaWaveforms
+from andon.hardware.acquisition.opcua import OpcUaArray, OpcUaReadout, OpcUaServer, OpcUaValue, OpcUaWaveforms
 from andon.hardware.acquisition.payloads import Payload
+from andon.hardware.acquisition.polled_rows import PolledRows
 from andon.hardware.acquisition.registers import Kind, Register
 from andon.hardware.acquisition.schedule import ScheduleSettings, SnapshotSchedule
 from andon.hardware.acquisition.snapshots import ScheduledSensors
@@ -111,29 +112,16 @@ def opcua_waveform(tmp_path: Path, stop: Event, reported: Reported) -> Iterator[
 @contextmanager
 def modbus_rows(tmp_path: Path, stop: Event, reported: Reported) -> Iterator[tuple[RowSource, Feed]]:
     with modbus_sensor() as sensor:
-        source = ModbusRows(
-            device=ModbusDevice(host="127.0.0.1", port=sensor.port),
-            asset="pump",
-            every_s=0.02,
-            registers=(Register(name="velocity_rms_mm_s", address=7, kind=Kind.UINT16, scale=0.01),),
-            report=reported,
-            stop=stop,
-        )
-        yield source, lambda: None
+        register = Register(name="velocity_rms_mm_s", address=7, kind=Kind.UINT16, scale=0.01)
+        readout = ModbusReadout(ModbusDevice(host="127.0.0.1", port=sensor.port), (register,))
+        yield PolledRows(readout, asset="pump", every_s=0.02, report=reported, stop=stop), lambda: None
 
 
 @contextmanager
 def opcua_rows(tmp_path: Path, stop: Event, reported: Reported) -> Iterator[tuple[RowSource, Feed]]:
     with opcua_sensor() as sensor:
-        source = OpcUaRows(
-            server=OpcUaServer(url=sensor.url),
-            asset="pump",
-            every_s=0.02,
-            values=(OpcUaValue(name="speed_rpm", node="ns=2;s=speed"),),
-            report=reported,
-            stop=stop,
-        )
-        yield source, lambda: None
+        readout = OpcUaReadout(OpcUaServer(url=sensor.url), (OpcUaValue(name="speed_rpm", node="ns=2;s=speed"),))
+        yield PolledRows(readout, asset="pump", every_s=0.02, report=reported, stop=stop), lambda: None
 
 
 @contextmanager

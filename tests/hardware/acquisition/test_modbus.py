@@ -11,7 +11,8 @@ from pymodbus.client.mixin import ModbusClientMixin
 from tests.hardware.acquisition.devices import REGISTERS, ModbusSensor, Reported, drawn
 from tests.serving.notify.receivers import eventually
 
-from andon.hardware.acquisition.modbus import ModbusDevice, ModbusRows, ModbusWaveform, WaveformBuffer
+from andon.hardware.acquisition.modbus import ModbusDevice, ModbusReadout, ModbusWaveform, WaveformBuffer
+from andon.hardware.acquisition.polled_rows import PolledRows
 from andon.hardware.acquisition.registers import Kind, Register, Table, WordOrder, decoded, pieces, spans
 from andon.models.types.errors import OptionError
 from andon.models.types.vibration import Unit
@@ -70,14 +71,7 @@ def test_what_cannot_be_is_refused() -> None:
         ModbusDevice(host="h", device_id=248)
     for registers in ((), (Register(name="a", address=0), Register(name="a", address=1))):
         with pytest.raises(OptionError, match="names"):
-            ModbusRows(
-                device=ModbusDevice(host="h"),
-                asset="a",
-                every_s=1.0,
-                registers=registers,
-                report=Reported(),
-                stop=Event(),
-            )
+            ModbusReadout(ModbusDevice(host="h"), registers)
 
 
 REGISTERS_READ = (
@@ -87,15 +81,10 @@ REGISTERS_READ = (
 )
 
 
-def rows_of(modbus: ModbusSensor, reported: Reported, stop: Event, *more: Register) -> ModbusRows:
-    return ModbusRows(
-        device=ModbusDevice(host="127.0.0.1", port=modbus.port, timeout_s=0.5),
-        asset="pump",
-        every_s=0.02,
-        registers=(*REGISTERS_READ, *more),
-        report=reported,
-        stop=stop,
-    )
+def rows_of(modbus: ModbusSensor, reported: Reported, stop: Event, *more: Register) -> PolledRows:
+    device = ModbusDevice(host="127.0.0.1", port=modbus.port, timeout_s=0.5)
+    readout = ModbusReadout(device, (*REGISTERS_READ, *more))
+    return PolledRows(readout, asset="pump", every_s=0.02, report=reported, stop=stop)
 
 
 def fill(modbus: ModbusSensor) -> None:
@@ -196,3 +185,33 @@ def test_a_buffer_whose_block_was_not_taken_is_not_released(
     with waveform(modbus, reported, stop, release=0) as source:
         next(source.blocks())
     assert modbus.holding[0] == 1
+
+
+def test_a_buffer_that_could_not_be_released_is_not_taken_twice(
+    modbus: ModbusSensor, reported: Reported, stop: Event
+) -> None:
+    with waveform(modbus, reported, stop, release=0) as source:
+        blocks = source.blocks()
+        modbus.put(0, [1])
+        next(blocks)
+        modbus.refused.add(0)
+        with drawn(blocks, stop) as more:
+            eventually(lambda: reported.codes)
+            modbus.refused.clear()
+            eventually(lambda: modbus.holding[0] == 0)
+            Event().wait(0.1)
+            assert more == []
+            modbus.put(0, [1])
+            eventually(lambda: len(more) == 1 and modbus.holding[0] == 0)
+    assert reported.codes == ["acquisition.register"]
+
+
+def test_what_was_well_in_between_is_said_again(modbus: ModbusSensor, reported: Reported, stop: Event) -> None:
+    with waveform(modbus, reported, stop) as source, drawn(source.blocks(), stop) as blocks:
+        for number in (1, 2):
+            modbus.refused.add(100)
+            modbus.put(0, [number])
+            eventually(lambda number=number: len(reported.codes) == number)  # type: ignore[misc]
+            modbus.refused.clear()
+            eventually(lambda number=number: len(blocks) == number)  # type: ignore[misc]
+    assert reported.codes == ["acquisition.register"] * 2

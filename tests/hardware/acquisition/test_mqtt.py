@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from threading import Event
@@ -20,9 +21,9 @@ from tests.hardware.acquisition.devices import Reported, drawn
 from tests.serving.notify.receivers import MOSQUITTO, Broker, broker, certify, eventually, free_port
 
 from andon.hardware.acquisition.clocks import Moment
-from andon.hardware.acquisition.mqtt import MqttSensors, MqttSensorSettings, SensorTimes, TimeSource
+from andon.hardware.acquisition.mqtt import WAITING, MqttSensors, MqttSensorSettings, SensorTimes, TimeSource
 from andon.hardware.acquisition.payloads import Delivery, Payload, Said, TopicPattern, read_message, said_of
-from andon.models.types.errors import OptionError, RecordError
+from andon.models.types.errors import InputError, OptionError, RecordError
 from andon.models.types.vibration import Signal, Unit
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -154,6 +155,23 @@ def test_missing_messages_are_said(mosquitto: Broker, reported: Reported, stop: 
     assert [(error.code, error.params["found"]) for error in reported.errors] == [("acquisition.missing", 2)]
 
 
+def test_what_is_lost_for_want_of_room_is_said_once_each_time(
+    mosquitto: Broker, reported: Reported, stop: Event
+) -> None:
+    def said(times: int) -> bool:
+        """Send more than there is room for; what comes before the source listens is gone."""
+        publish(mosquitto.port, [("plant/pump/DE", envelope(0))] * (WAITING + 10), 0)
+        return len(reported.codes) == times
+
+    with MqttSensors(settings_of(mosquitto.port), reported, stop) as source:
+        blocks = source.blocks()
+        for times in (1, 2):
+            eventually(partial(said, times))
+            said(times)  # while it lasts
+            assert len(list(islice(blocks, WAITING))) == WAITING
+    assert reported.codes == ["acquisition.overflow"] * 2
+
+
 @pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed (apt-get install mosquitto)")
 def test_the_connection_can_be_encrypted(tmp_path: Path, reported: Reported, stop: Event) -> None:
     ca, certificate, key = certify(tmp_path)
@@ -171,6 +189,11 @@ def test_the_connection_can_be_encrypted(tmp_path: Path, reported: Reported, sto
             eventually(lambda: sender.publish("plant/pump/DE", envelope(1), 1) and blocks)
             sender.disconnect()
             sender.loop_stop()
+
+
+def test_certificates_that_cannot_be_read_are_said(tmp_path: Path, reported: Reported, stop: Event) -> None:
+    with pytest.raises(InputError, match="certificate"):
+        MqttSensors(settings_of(1, ca_file=tmp_path / "none.pem"), reported, stop)
 
 
 def delivery(sequence: int | None, time: datetime | None = None) -> Delivery:
@@ -254,18 +277,31 @@ KEYS = st.sampled_from(
 )
 
 
-@given(st.dictionaries(KEYS, JSON), st.sampled_from(TimeSource))
+@given(st.lists(st.dictionaries(KEYS, JSON), min_size=1, max_size=4), st.sampled_from(TimeSource))
 @settings(max_examples=300, deadline=None)
-def test_whatever_an_envelope_holds_is_read_or_refused(document: dict[str, object], source: TimeSource) -> None:
-    body = json.dumps({"samples": [1.0], **document}).encode()
-    try:
-        found = read_message(Payload.JSON, "t", body, ALL)
-    except RecordError as error:
-        assert error.code.startswith("acquisition.")
-    else:
-        block, _ = SensorTimes(source, 1.0).timed(found, at(10), "t")
-        assert block.time is not None
-        assert block.duration_s < 86_400
+def test_whatever_envelopes_hold_is_read_or_refused(documents: list[dict[str, object]], source: TimeSource) -> None:
+    times = SensorTimes(source, 1.0)
+    for document in documents:
+        body = json.dumps({"samples": [1.0], **document}).encode()
+        try:
+            found = read_message(Payload.JSON, "t", body, ALL)
+        except RecordError as error:
+            assert error.code.startswith("acquisition.")
+        else:
+            block, _ = times.timed(found, at(10), "t")
+            assert block.time is not None
+            assert block.duration_s < 86_400
+
+
+@pytest.mark.parametrize("source", TimeSource)
+def test_clocks_and_numbers_that_are_thousands_of_years_off_stop_nothing(source: TimeSource) -> None:
+    times = SensorTimes(source, 1.0)
+    slow = Signal(np.zeros(1), 1 / 80_000, Unit.G, "DE", "pump")
+    for number in range(1, 6):
+        times.timed(Delivery(slow, number * 900_000), at(10), "t")
+    for year in (9998, 1970, 2026):
+        block, _ = times.timed(delivery(None, NOON.replace(year=year)), at(10), "t")
+        assert block.time
 
 
 @given(st.binary(max_size=64), st.sampled_from(Payload))

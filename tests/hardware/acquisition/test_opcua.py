@@ -13,12 +13,13 @@ from tests.serving.notify.receivers import eventually
 
 from andon.hardware.acquisition.opcua import (
     OpcUaArray,
-    OpcUaRows,
+    OpcUaReadout,
     OpcUaServer,
     OpcUaValue,
     OpcUaWaveforms,
     Stamped,
 )
+from andon.hardware.acquisition.polled_rows import PolledRows
 from andon.models.types.errors import OptionError
 from andon.models.types.vibration import Unit
 
@@ -29,9 +30,9 @@ VALUES = (
 )
 
 
-def rows_of(opcua: OpcUaSensor, reported: Reported, stop: Event, **said: Any) -> OpcUaRows:
-    server = OpcUaServer(url=opcua.url, timeout_s=1.0)
-    return OpcUaRows(server=server, asset="pump", every_s=0.03, values=VALUES, report=reported, stop=stop, **said)
+def rows_of(opcua: OpcUaSensor, reported: Reported, stop: Event, **said: Any) -> PolledRows:
+    readout = OpcUaReadout(OpcUaServer(url=opcua.url, timeout_s=1.0), VALUES, **said)
+    return PolledRows(readout, asset="pump", every_s=0.03, report=reported, stop=stop)
 
 
 def waveforms(opcua: OpcUaSensor, reported: Reported, stop: Event, stamped: Stamped = Stamped.END) -> OpcUaWaveforms:
@@ -111,6 +112,21 @@ def test_blocks_carry_the_source_timestamp(
         eventually(lambda: reported.codes == ["acquisition.status"])
     assert [block.time for block in blocks] == [begun + timedelta(seconds=second) for second in range(5)]
     np.testing.assert_array_equal(blocks[0].samples, np.full(10, 2.0))
+
+
+def test_a_node_that_comes_later_is_looked_at_then(opcua: OpcUaSensor, reported: Reported, stop: Event) -> None:
+    arrays = tuple(
+        OpcUaArray(node=f"ns=2;s={name}", sensor=name, rate_hz=100.0, unit=Unit.G) for name in ("later", "waveform")
+    )
+    source = OpcUaWaveforms(
+        server=OpcUaServer(url=opcua.url), asset="pump", every_s=0.02, arrays=arrays, report=reported, stop=stop
+    )
+    with source, drawn(source.blocks(), stop) as blocks:
+        eventually(lambda: [block.sensor for block in blocks] == ["waveform"])
+        assert [error.params["found"] for error in reported.errors] == ["BadNodeIdUnknown"]
+        opcua.ask(opcua.add("later", [1.0, 2.0]))
+        eventually(lambda: [block.sensor for block in blocks] == ["waveform", "later"])
+    assert reported.codes == ["acquisition.status"]
 
 
 def test_what_cannot_be_is_refused() -> None:

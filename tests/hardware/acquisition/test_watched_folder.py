@@ -1,5 +1,6 @@
 """Records that come into a folder while it is watched."""
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -167,6 +168,28 @@ def test_a_folder_that_is_away_is_reported_once_and_waited_for(tmp_path: Path, r
     assert reported.codes == ["record.folder_missing"]
 
 
+def test_a_share_that_is_away_for_a_while_shows_an_empty_folder(drop: Path, reported: Reported, stop: Event) -> None:
+    put(drop, "1", 5)
+    with watched(drop, reported, stop) as source, drawn(source.blocks(), stop) as blocks:
+        eventually(lambda: begun(blocks) == [5])
+        drop.rename(drop.parent / "unmounted")
+        drop.mkdir()
+        Event().wait(0.2)
+        drop.rmdir()
+        (drop.parent / "unmounted").rename(drop)
+        put(drop, "2", 6)
+        eventually(lambda: len(blocks) > 1)
+    assert begun(blocks) == [5, 6]
+
+
+def test_a_name_that_is_no_utf8_is_remembered_as_well(drop: Path, reported: Reported) -> None:
+    put(drop, "1", 5)
+    for path in list(drop.iterdir()):
+        path.rename(os.fsdecode(os.fsencode(drop) + b"/" + "\u6cf5".encode("gbk") + os.fsencode(path.suffix)))
+    assert some(drop, 1, reported) == [5]
+    assert some(drop, 0, reported) == []
+
+
 def test_settings_that_cannot_be_are_refused(tmp_path: Path) -> None:
     wrong: dict[str, dict[str, Any]] = {
         "not_positive": {"every_s": 0.0},
@@ -213,6 +236,42 @@ def test_a_journal_forgets_files_that_have_gone(tmp_path: Path) -> None:
     journal.keep_only({"b"})
     assert not journal.knows("a", SIGN, None)
     journal.close()
+
+
+def test_a_journal_does_not_grow_with_files_that_come_and_go(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "taken")
+    journal.open()
+    largest = 0
+    for number in range(1, 1301):
+        journal.note(f"{number}", SIGN, None, is_taken=True)
+        journal.keep_only({f"{number}"})
+        largest = max(largest, len((tmp_path / "taken").read_bytes().splitlines()))
+    journal.close()
+    assert largest < 1010, "it is written anew after a thousand"
+    again = Journal(tmp_path / "taken")
+    again.open()
+    assert again.knows("1300", SIGN, None)
+    again.close()
+
+
+def test_a_line_that_a_full_disk_cut_off_spoils_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, path = Journal(tmp_path / "taken"), tmp_path / "taken"
+    journal.open()
+    journal.note("a", SIGN, None, is_taken=True)
+
+    def fill(_descriptor: int) -> None:
+        os.truncate(path, path.stat().st_size - 5)
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with monkeypatch.context() as patch, pytest.raises(ResourceError, match=r"acquisition\.journal"):
+        patch.setattr(os, "fsync", fill)
+        journal.note("b", SIGN, None, is_taken=True)
+    journal.note("c", SIGN, None, is_taken=True)
+    journal.close()
+    again = Journal(path)
+    again.open()
+    assert all(again.knows(name, SIGN, None) for name in "abc")
+    again.close()
 
 
 def test_a_journal_that_cannot_be_opened_says_so(tmp_path: Path) -> None:

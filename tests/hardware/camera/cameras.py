@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -26,10 +27,20 @@ SIZE_PX = 64
 
 @dataclass(frozen=True)
 class Bench:
-    """A camera that is not open yet, and how parts are put before it: a camera that runs by itself needs nothing."""
+    """A camera that is not open yet, and how parts are put before it: a camera that runs by itself needs nothing.
+
+    Parameters
+    ----------
+    is_instant
+        Whether a frame is there as soon as the software triggers.
+    set_up_anew
+        What the other side needs before the camera can be opened again.
+    """
 
     camera: Camera
     present: Callable[[], None] = lambda: None
+    is_instant: bool = False
+    set_up_anew: Callable[[], None] = lambda: None
 
 
 def picture(grey: int) -> np.ndarray:
@@ -53,7 +64,7 @@ def plates(folder: Path) -> str:
 
 @contextmanager
 def simulated(tmp_path: Path) -> Iterator[Bench]:
-    yield Bench(SimulatedCamera(SimulatedDevice(images=plates(tmp_path / "plates"))))
+    yield Bench(make_simulated(plates(tmp_path / "plates")), is_instant=True)
 
 
 @contextmanager
@@ -68,13 +79,7 @@ def make_simulated(images: str) -> Camera:
 
 @contextmanager
 def in_a_process(tmp_path: Path) -> Iterator[Bench]:
-    from functools import partial
-
-    yield Bench(ProcessCamera(partial(make_process_camera, plates(tmp_path / "plates")), "sim"))
-
-
-def make_process_camera(images: str) -> Camera:
-    return SimulatedCamera(SimulatedDevice(images=images))
+    yield Bench(ProcessCamera(partial(make_simulated, plates(tmp_path / "plates")), "sim"), is_instant=True)
 
 
 @contextmanager
@@ -116,6 +121,12 @@ class Server:
         coded = ["-c:v", "mpeg2video", "-g", "5", "-bf", "0", "-f", "mpegts", "-flush_packets", "1"]
         command = ["ffmpeg", "-loglevel", "error", *source, *coded, f"{self.url}?listen=1"]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def restart(self) -> None:
+        """Serve another one: it takes one connection."""
+        self.kill()
+        self.start()
+        wait_for(lambda: is_listening(self.port))
 
     def kill(self) -> None:
         if self.process is not None:
@@ -161,7 +172,7 @@ def stream(tmp_path: Path) -> Iterator[Bench]:
     with streaming() as server:
         from andon.hardware.camera.stream import StreamCamera
 
-        yield Bench(StreamCamera(url=server.url, format="mpegts"))
+        yield Bench(StreamCamera(url=server.url, format="mpegts"), set_up_anew=server.restart)
 
 
 @contextmanager

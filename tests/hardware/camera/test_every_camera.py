@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.hardware.camera.cameras import BENCHES, Bench, presenting
 
-from andon.models.types.camera import CameraLostError, CameraSettingError, CameraSettings, Shot
+from andon.models.types.camera import CameraSettingError, CameraSettings, NoFrameError, Shot
 
 
 @pytest.fixture(params=BENCHES)
@@ -56,18 +56,17 @@ def test_it_waits_no_longer_than_it_was_told(bench: Bench) -> None:
     with bench.camera as camera:
         camera.arm()
         began = monotonic()
-        try:
-            camera.grab(0.0)
-        except Exception as error:  # noqa: BLE001
-            assert type(error).__name__ == "NoFrameError"
+        if bench.is_instant:
+            assert camera.grab(0.0).is_complete
+        else:
+            with pytest.raises(NoFrameError):
+                camera.grab(0.0)
         assert monotonic() - began < 1.0
 
 
 def test_it_can_be_opened_anew(bench: Bench) -> None:
-    for _ in range(2):
-        try:
-            with bench.camera:
-                assert shoot(bench).is_complete
-        except CameraLostError as error:
-            # A server of one connection has nothing for a second one.
-            assert "tcp://" in error.subject
+    with bench.camera:
+        assert shoot(bench).is_complete
+    bench.set_up_anew()
+    with bench.camera:
+        assert shoot(bench).is_complete

@@ -10,7 +10,7 @@ import pytest
 from tests.hardware.camera.cameras import picture, put
 
 from andon.hardware.camera.folder import FolderCamera
-from andon.models.types.camera import CameraLostError, CameraSettingError, CameraSettings, NoFrameError
+from andon.models.types.camera import CameraLostError, CameraSettingError, CameraSettings, NoFrameError, TriggerSource
 
 
 def grey(camera: FolderCamera) -> int:
@@ -87,7 +87,15 @@ def test_a_damaged_file_is_an_incomplete_frame_and_never_left_out(tmp_path: Path
 
 def test_it_has_nothing_to_set(tmp_path: Path) -> None:
     with FolderCamera(folder=str(tmp_path)) as camera, pytest.raises(CameraSettingError):
-        camera.apply(CameraSettings(exposure_us=100.0))
+        camera.apply(CameraSettings(trigger=TriggerSource.HARDWARE, exposure_us=100.0))
+
+
+def test_the_software_cannot_trigger_who_writes_the_images(tmp_path: Path) -> None:
+    with FolderCamera(folder=str(tmp_path)) as camera:
+        camera.apply(CameraSettings(trigger=TriggerSource.HARDWARE))
+        with pytest.raises(CameraSettingError) as caught:
+            camera.apply(CameraSettings())
+    assert caught.value.code == "camera.others_trigger"
 
 
 def test_a_folder_that_goes_away_is_a_loss(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def runs(camera: ReopeningCamera) -> Callable[[], bool]:
 
 @pytest.mark.soak
 def test_losses_are_seen_and_healed_without_a_leak(
-    device: SimulatedDevice, record_property: Callable[[str, object], None]
+    device: SimulatedDevice, caplog: pytest.LogCaptureFixture, record_property: Callable[[str, object], None]
 ) -> None:
     seen, back = [], []
     process = psutil.Process()
@@ -82,7 +82,8 @@ def test_losses_are_seen_and_healed_without_a_leak(
             back.append(monotonic() - began - 1.0)
             assert camera.grab(1.0).frame.max() in (80, 160, 240)
         after = process.num_threads(), process.num_fds(), process.memory_info().rss
-    assert camera.losses == CYCLES + 1
+    # One warning a loss, however often it could not be opened anew meanwhile.
+    assert caplog.messages == ["camera lost"] * (CYCLES + 1)
     assert max(seen) <= SEEN_S
     assert max(back) <= BACK_S
     assert after[:2] == before[:2]
@@ -127,7 +128,6 @@ def test_a_camera_that_is_away_at_first_is_opened_once_it_is_there(device: Simul
         with pytest.raises(CameraLostError):
             camera.grab(1.0)
         wait_for(runs(camera))
-        assert camera.losses == 0
 
 
 def test_a_loss_between_arming_and_grabbing_is_told(device: SimulatedDevice) -> None:
@@ -174,7 +174,7 @@ def test_a_driver_that_says_nothing_of_a_loss_is_asked_meanwhile(device: Simulat
         assert monotonic() - began < SEEN_S
 
 
-def test_what_was_not_begun_in_time_is_never_begun(device: SimulatedDevice) -> None:
+def test_what_was_not_begun_in_time_is_never_begun(device: SimulatedDevice, caplog: pytest.LogCaptureFixture) -> None:
     device.fail(Failure(FailureKind.HUNG, 1, seconds=0.5))
     with watched(device) as camera:
         for _ in range(2):
@@ -182,7 +182,7 @@ def test_what_was_not_begun_in_time_is_never_begun(device: SimulatedDevice) -> N
                 camera.grab(0.1)
         sleep(0.6)
         assert device.exposures == 1
-        assert camera.losses == 0
+        assert caplog.messages == []
 
 
 def test_a_frame_is_awaited_over_many_checks(device: SimulatedDevice) -> None:
@@ -203,6 +203,11 @@ def test_a_frame_that_comes_too_late_is_not_the_next_ones(device: SimulatedDevic
         assert camera.grab(1.0).number == 2
 
 
+def hung() -> int:
+    """How many threads of S1 there are besides that of the camera that runs."""
+    return sum(thread.name == "camera S1" for thread in threading.enumerate()) - 1
+
+
 @pytest.fixture
 def woken() -> Iterator[threading.Event]:
     event = threading.Event()
@@ -221,10 +226,10 @@ def test_a_driver_that_hangs_blocks_nobody(device: SimulatedDevice, woken: threa
         wait_for(lambda: camera.lost is not None, SEEN_S)
         hangs.clear()
         wait_for(runs(camera), BACK_S)
-        assert camera.hung == 1
+        assert hung() == 1
         assert camera.grab(1.0).is_complete
         woken.set()
-        wait_for(lambda: camera.hung == 0)
+        wait_for(lambda: hung() == 0)
         assert camera.grab(1.0).is_complete
 
 
@@ -250,18 +255,101 @@ def test_no_more_threads_are_lost_than_may_be(device: SimulatedDevice, woken: th
     with ReopeningCamera(make, "S1", watch) as camera:
         wait_for(lambda: camera.lost is not None and camera.lost.code == "camera.too_many_hung")
         sleep(0.3)
-        assert (len(made), camera.hung) == (2, 2)
+        assert len(made) == 2
+        assert camera.lost is not None
+        assert camera.lost.params["found"] == 2
         hangs.clear()
         woken.set()
         wait_for(runs(camera))
 
 
-def test_what_a_driver_raises_of_its_own_is_a_loss(device: SimulatedDevice) -> None:
-    class BrokenCamera(SimulatedCamera):
-        def grab(self, timeout_s: float) -> Shot:
-            raise ZeroDivisionError("in the driver")
+def test_nobody_waits_until_a_lost_camera_is_closed(device: SimulatedDevice, woken: threading.Event) -> None:
+    class ClosingCamera(SimulatedCamera):
+        def __exit__(self, *_: object) -> None:
+            woken.wait()
 
-    with ReopeningCamera(lambda: BrokenCamera(device), "S1") as camera:
+    with ReopeningCamera(lambda: ClosingCamera(device), "S1") as camera:
+        device.lose(0.0)
+        began = monotonic()
+        for _ in range(2):
+            with pytest.raises(CameraLostError) as caught:
+                camera.grab(1.0)
+            assert "cable" in str(caught.value.params["reason"])
+        assert monotonic() - began < 0.5
+        wait_for(runs(camera), BACK_S)
+        woken.set()
+
+
+def test_a_driver_that_hangs_while_a_trigger_is_awaited_is_seen(
+    device: SimulatedDevice, woken: threading.Event
+) -> None:
+    hangs = threading.Event()
+    with ReopeningCamera(lambda: HangingCamera(device, hangs, woken), "S1") as camera:
+        camera.apply(CameraSettings(trigger=TriggerSource.HARDWARE))
+        threading.Timer(0.1, hangs.set).start()
+        began = monotonic()
+        with pytest.raises(CameraLostError) as caught:
+            camera.grab(30.0)
+        assert monotonic() - began < 0.1 + SEEN_S
+        assert caught.value.code == "camera.hung"
+
+
+def test_no_grab_takes_longer_than_its_time(device: SimulatedDevice, woken: threading.Event) -> None:
+    hangs = threading.Event()
+    with ReopeningCamera(lambda: HangingCamera(device, hangs, woken), "S1", Watch(check_s=0.2)) as camera:
+        camera.apply(CameraSettings(trigger=TriggerSource.HARDWARE))
+        threading.Timer(0.1, hangs.set).start()
+        began = monotonic()
+        with pytest.raises(NoFrameError):
+            camera.grab(0.5)
+        assert monotonic() - began < 0.8
+
+
+def test_settings_that_come_while_it_is_opened_are_applied(device: SimulatedDevice) -> None:
+    opens = threading.Event()
+
+    class SlowCamera(SimulatedCamera):
+        def apply(self, settings: CameraSettings) -> None:
+            opens.wait()
+            super().apply(settings)
+
+    with ReopeningCamera(lambda: SlowCamera(device), "S1", Watch(first_pause_s=0.01)) as camera:
+        opens.set()
+        camera.apply(CameraSettings(exposure_us=5_000.0))
+        opens.clear()
+        device.lose(0.0)
+        wait_for(lambda: camera.lost is not None)
+        # By now another one is being opened, which has begun to take the former settings.
+        sleep(0.5)
         with pytest.raises(CameraLostError):
+            camera.apply(CameraSettings(exposure_us=20_000.0))
+        opens.set()
+        wait_for(runs(camera))
+        assert camera.grab(1.0).frame.max() in (80, 160, 240)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("method", ["__enter__", "apply", "check", "grab"])
+def test_what_a_driver_raises_of_its_own_is_a_loss(device: SimulatedDevice, method: str) -> None:
+    broken = threading.Event()
+
+    def breaks(*_: object) -> Shot:
+        broken.set()
+        raise ZeroDivisionError("in the driver")
+
+    class BrokenCamera(SimulatedCamera):
+        pass
+
+    setattr(BrokenCamera, method, breaks)
+
+    def make() -> SimulatedCamera:
+        return SimulatedCamera(device) if broken.is_set() else BrokenCamera(device)
+
+    with ReopeningCamera(make, "S1") as camera:
+        with pytest.raises(CameraLostError) as caught:
+            camera.apply(CameraSettings())
+            camera.check()
             camera.grab(1.0)
-        wait_for(lambda: camera.losses == 1)
+        assert caught.value.params["reason"] == "ZeroDivisionError: in the driver"
+        wait_for(runs(camera))
+        assert camera.grab(1.0).is_complete

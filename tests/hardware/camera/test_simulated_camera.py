@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tests.hardware.camera.cameras import plates
 
+from andon.hardware.sim.configured_camera import simulated_camera
 from andon.hardware.sim.simulated_camera import Failure, FailureKind, SimulatedCamera, SimulatedDevice
 from andon.models.types.camera import (
     CameraLostError,
@@ -135,3 +136,31 @@ def test_a_lost_camera_stays_lost_until_it_is_opened_anew(device: SimulatedDevic
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CameraSettingError):
         SimulatedDevice(images=str(tmp_path))
+
+
+def test_an_image_that_cannot_be_read_is_a_loss(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no image")
+    with pytest.raises(CameraLostError), SimulatedCamera(SimulatedDevice(images=str(tmp_path))):
+        pass
+
+
+def test_a_device_that_hangs_does_not_hold_up_who_opens_it_anew(device: SimulatedDevice) -> None:
+    device.fail(Failure(FailureKind.HUNG, 1, seconds=1.0))
+    hanging = threading.Thread(target=device.expose)
+    hanging.start()
+    began = monotonic()
+    with SimulatedCamera(device) as camera:
+        assert camera.grab(1.0).number == 2
+    assert monotonic() - began < 0.9
+    hanging.join()
+
+
+def test_the_device_of_a_configuration_stays_when_it_is_opened_anew(tmp_path: Path) -> None:
+    images = plates(tmp_path / "plates")
+    numbers = []
+    for _ in range(2):
+        with simulated_camera(images=images) as camera:
+            numbers.append(camera.grab(1.0).number)
+    with simulated_camera(images=images, seed=1) as other:
+        numbers.append(other.grab(1.0).number)
+    assert numbers == [1, 2, 1]

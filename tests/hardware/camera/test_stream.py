@@ -108,3 +108,15 @@ def test_a_file_is_played_at_its_own_pace_and_then_ends(tmp_path: Path) -> None:
             while True:
                 camera.grab(2.0)
     assert monotonic() - began > 0.8
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_decoder_that_raises_of_its_own_is_a_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object) -> None:
+        raise ZeroDivisionError("in the decoder")
+
+    monkeypatch.setattr(stream.StreamCamera, "_pictures", breaks)
+    with stream.StreamCamera(url=film(tmp_path, rate_hz=20, frames=2)) as camera:
+        with pytest.raises(CameraLostError) as caught:
+            camera.grab(1.0)
+        assert caught.value.params["reason"] == "what reads it has ended"

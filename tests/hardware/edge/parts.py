@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Condition
 from time import monotonic
-from typing import Self
+from typing import Any, Self
 
 from tests.conftest import plate
 
-from andon.models.types.camera import CameraLostError, CameraSettings, NoFrameError, Shot
+from andon.models.types.camera import CameraLostError, CameraSettingError, CameraSettings, NoFrameError, Shot
 from andon.models.types.line import LineInputs, LineLostError, LineOutputs
 from andon.models.types.vision import Frame
 
@@ -51,10 +51,10 @@ class HandLink:
         if self.is_lost:
             raise LineLostError("edge.ended", "plc")
 
-    def say(self, **said: object) -> None:
+    def say(self, **said: Any) -> None:
         """Say something as the PLC; all else stays."""
         with self._changed:
-            self._inputs = replace(self._inputs, **said)  # type: ignore[arg-type]
+            self._inputs = replace(self._inputs, **said)
             self._changed.notify_all()
 
     def until(self, holds: Callable[[LineOutputs], bool], within_s: float = WAIT_S) -> LineOutputs:
@@ -85,6 +85,7 @@ class HandCamera:
         self.gaps = 0
         self.is_lost = False
         self.applied: list[CameraSettings] = []
+        self.refused: list[CameraSettings] = []
         self.grabbed = 0
 
     def __enter__(self) -> Self:
@@ -99,6 +100,8 @@ class HandCamera:
 
     def apply(self, settings: CameraSettings) -> None:
         self.check()
+        if settings in self.refused:
+            raise CameraSettingError("edge.ended", "camera")
         self.applied.append(settings)
 
     def arm(self) -> None:

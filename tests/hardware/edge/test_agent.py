@@ -4,19 +4,19 @@ import json
 import os
 import random
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
 import httpx
 import pytest
 from tests.conftest import Andon, write_plates
-from tests.hardware.messaging.brokers import MOSQUITTO, broker, eventually, free_port, subscriber
+from tests.hardware.edge.lines import line_config, running
+from tests.hardware.messaging.subscribers import subscriber
+from tests.serving.notify.receivers import MOSQUITTO, broker, eventually, free_port
 
 from andon.hardware.sim.modbus_plc import ModbusPlcClient
 from andon.hardware.sim.simulated_plc import Part, PartSeen, SimulatedPlc, StopReason
@@ -29,38 +29,6 @@ KILLS = 100 if os.environ.get("ANDON_SOAK") else 2
 TAKT_S = 5.0
 START_S = 60.0
 
-CONFIG = """\
-box = "line-1"
-reserve_mib = 0
-
-[[cameras]]
-name = "top"
-kind = "simulated"
-images = "{images}"
-
-[[plcs]]
-name = "press"
-kind = "modbus-server"
-port = {port}
-
-[[recipes]]
-name = "plates"
-camera = "top"
-bundle = "plates.andon"
-exposure_us = 10000
-
-[[stations]]
-name = "S1"
-camera = "top"
-plc = "press"
-recipes = ["plates"]
-takt_s = {takt_s}
-retakes = 0
-
-[status]
-port = 0
-"""
-
 
 @pytest.fixture
 def line(tmp_path: Path, tiny_bundle: VisionBundle) -> tuple[Path, int]:
@@ -69,33 +37,8 @@ def line(tmp_path: Path, tiny_bundle: VisionBundle) -> tuple[Path, int]:
     images = write_plates(tmp_path / "images", 3)
     write_plates(images, 1, defective=True, first=3)
     port, path = free_port(), tmp_path / "line.toml"
-    path.write_text(CONFIG.format(images=images, port=port, takt_s=TAKT_S), encoding="utf-8")
+    path.write_text(line_config("plates.andon", images, port, TAKT_S), encoding="utf-8")
     return path, port
-
-
-@contextmanager
-def running(config: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the agent in a process of its own: the process, and where it tells how it is. It is killed where it still runs."""
-    command = [sys.executable, "-c", "import sys; from andon.models.command.main import main; sys.exit(main())"]
-    environment = {**os.environ, "ANDON_HOME": str(config.parent / "home"), "ANDON_LANG": "en"}
-    log = config.parent / "log"
-    with (
-        log.open("a") as errors,
-        subprocess.Popen(
-            [*command, "edge", "run", str(config), "--json"],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            env=environment,
-        ) as process,
-    ):
-        try:
-            assert process.stdout
-            said = process.stdout.readline()
-            assert said, log.read_text()
-            yield process, json.loads(said)["url"]
-        finally:
-            process.kill()
 
 
 def database(config: Path) -> Path:
@@ -125,6 +68,7 @@ def test_parts_go_through_a_line(line: tuple[Path, int], andon: Andon) -> None:
     assert plc.stops == []
     assert kept(config) == [(f"A{number}", verdict) for number, verdict in enumerate(told)]
     (station,) = status["stations"]
+    assert (status["cleaning"], status["outbox"], status["brokers"]) == (True, None, {})
     assert (status["box"], station["name"], station["state"], station["parts"]) == ("line-1", "S1", "running", 8)
     assert (station["ok"], station["ng"], station["errors"], station["recipe"]) == (6, 2, 0, "plates")
     assert "S1" in page

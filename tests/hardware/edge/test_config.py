@@ -1,12 +1,16 @@
 """A configuration is checked as a whole before anything starts: every mistake is named with its line."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
-from andon.hardware.edge.config import ConfigError, Kinds, read_config
+from andon.hardware.edge.config import CAMERAS as CAMERA_KINDS
+from andon.hardware.edge.config import PLCS as PLC_KINDS
+from andon.hardware.edge.config import ConfigError, Kinds, installed, read_config
 from andon.models.types.camera import TriggerSource
 from andon.models.types.errors import OptionError
 
@@ -56,7 +60,13 @@ class Wired:
 
 
 CAMERAS: Kinds = {"drawn": lambda: Drawn}
-PLCS: Kinds = {"wired": lambda: Wired}
+
+
+def not_installed() -> type[Wired]:
+    raise ModuleNotFoundError("No module named 'solder'", name="solder")
+
+
+PLCS: Kinds = {"wired": lambda: Wired, "unsoldered": not_installed}
 
 
 @pytest.fixture
@@ -106,6 +116,13 @@ def test_what_fits_is_put_together(written: Callable[[str], Path], tmp_path: Pat
         ("takt_s = 1.5\n", "", 20, "edge.missing", "takt_s"),
         ("[[plcs]]", "[plcs]", 8, "edge.value", "plcs"),
         ('box = "line-1"', 'box = "line-1"\n[status]\nhost = "0.0.0.0"', 3, "edge.open_status", "0.0.0.0"),
+        ('box = "line-1"', 'box = "line-1"\n[status]\nkey_file = "none"', 2, "edge.key_file", "none"),
+        ('box = "line-1"', 'box = "line-1"\n[upload]\nurl = "https://a"\nkey_file = "no"', 2, "upload.no_key", "no"),
+        ('box = "line-1"', 'box = "line-1"\n[broker]\nhost = "a"\npassword_file = "no"', 2, "edge.key_file", "no"),
+        ('box = "line-1"', 'box = "line-1"\n[mqtt]', 1, "edge.missing", "broker"),
+        ('box = "line-1"', 'box = ".."', 1, "edge.value", ".."),
+        ('box = "line-1"', 'box = "line-1"\n[device]\ndevice = "abacus"', 2, "profile.value", "abacus"),
+        ('kind = "wired"', 'kind = "unsoldered"', 8, "edge.not_installed", "solder"),
     ],
 )
 def test_each_mistake_is_named_with_its_line(
@@ -133,6 +150,12 @@ takt_s = 1
 """
 
 
+@pytest.mark.parametrize("array", ["cameras", "plcs", "recipes", "stations"])
+def test_a_name_stands_once(written: Callable[[str], Path], array: str) -> None:
+    twice = f"{GOOD}\n[[{array}]]\n" + GOOD.split(f"[[{array}]]\n")[1].split("[[")[0]
+    assert "edge.twice" in {code for _, code, _ in faults(written(twice))}
+
+
 def test_two_stations_on_one_camera_are_named(written: Callable[[str], Path]) -> None:
     assert [(code, params["station"], params["other"]) for _, code, params in faults(written(GOOD + SECOND))] == [
         ("edge.shared", "S2", "S1")
@@ -148,6 +171,12 @@ def test_a_recipe_for_another_camera_is_refused(written: Callable[[str], Path]) 
     other = GOOD.replace('name = "housing"\ncamera = "top"', 'name = "housing"\ncamera = "side"')
     other += '\n[[cameras]]\nname = "side"\nkind = "drawn"\nserial = "8"\n'
     assert [(line, code) for line, code, _ in faults(written(other))] == [(24, "edge.recipe_camera")]
+
+
+def test_a_recipe_that_cannot_be_read_is_told_of_once(written: Callable[[str], Path]) -> None:
+    assert [code for _, code, _ in faults(written(GOOD.replace("exposure_us = 2000", "exposure_us = -1")))] == [
+        "edge.value"
+    ]
 
 
 def test_recipes_that_a_plc_cannot_tell_apart_are_refused(written: Callable[[str], Path]) -> None:
@@ -167,3 +196,18 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines(written: Call
 @pytest.mark.parametrize("text", ["box = ", "\x00", "[[stations]\n"])
 def test_what_is_no_toml_is_one_mistake(written: Callable[[str], Path], text: str) -> None:
     assert [code for _, code, _ in faults(written(text))] == ["edge.unreadable"]
+
+
+@pytest.mark.parametrize("page", ["edge.md", "edge.zh-CN.md"])
+def test_the_documented_configuration_is_one(page: str, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / page).read_text(encoding="utf-8")
+    whole, more = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "housing.andon").write_bytes(b"")
+    (tmp_path / "line-1.key").write_text("secret", encoding="ascii")
+    # Any certificate does: the one that signs others on this machine.
+    (tmp_path / "plant.pem").write_bytes(Path(certifi.where()).read_bytes())
+    (tmp_path / "line.toml").write_text(whole + more, encoding="utf-8")
+    config = read_config(tmp_path / "line.toml", installed(CAMERA_KINDS), installed(PLC_KINDS))
+    assert config.broker
+    assert config.broker.host == "broker.plant"
+    assert config.device.name == "openvino"

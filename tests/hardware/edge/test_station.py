@@ -17,18 +17,21 @@ from tests.hardware.edge.parts import HandCamera, HandLink, elapsed_s, no_frame
 from andon.datasets.store.inspections import InspectionFilter, KeptInspections
 from andon.datasets.store.ledger import entries
 from andon.datasets.store.opening import Store, StoreOptions, open_store
+from andon.datasets.store.recorder import BundleRecord
 from andon.datasets.store.room import Room
 from andon.hardware.edge.judging import Judge, RecipeInUse, no_code
 from andon.hardware.edge.records import PartRecords
 from andon.hardware.edge.station import Station, StationParts
 from andon.models.bundle.bundle import VisionBundle
-from andon.models.bundle.runtime import LoadedInspector, make_inspector
+from andon.models.bundle.runtime import make_inspector
+from andon.models.codes.parsing import parse_code
 from andon.models.codes.reading import part_code_in
 from andon.models.ledger.chain import Head, verify
 from andon.models.types.camera import CameraLostError, CameraSettings, TriggerSource
 from andon.models.types.errors import ResourceError
 from andon.models.types.line import LineFault, LineOutputs, VerdictCode
-from andon.models.types.vision import Frame, Inspection, Verdict
+from andon.models.types.vision import Frame, Inspection, Inspector, Verdict
+from andon.models.vision.decoding import decode_image
 
 TAKT_S = 2.0
 GOOD, BAD = plate(3), plate(3, True)
@@ -53,16 +56,15 @@ def camera() -> HandCamera:
 
 @pytest.fixture
 def recipe(tiny_bundle: VisionBundle) -> RecipeInUse:
-    return RecipeInUse("plates", "d" * 64, "plates", LoadedInspector(tiny_bundle, make_inspector(tiny_bundle)))
+    bundle = BundleRecord(tiny_bundle.digest, "plates", tiny_bundle.manifest.label, tiny_bundle.manifest.encode())
+    return RecipeInUse("plates", "d" * 64, CameraSettings(exposure_us=100.0), bundle, make_inspector(tiny_bundle))
 
 
 Running = Callable[..., Station]
 
 
 @contextmanager
-def running(
-    store: Store, link: HandLink, camera: HandCamera, recipe: RecipeInUse, **changed: object
-) -> Iterator[Station]:
+def running(store: Store, link: HandLink, camera: HandCamera, recipe: RecipeInUse, **changed: Any) -> Iterator[Station]:
     records, stop = PartRecords(store), Event()
     parts = StationParts(
         name="S1",
@@ -70,10 +72,9 @@ def running(
         link=link,
         judge=Judge(camera, 1, no_code),
         recipes={0: recipe},
-        settings={0: CameraSettings(exposure_us=100.0)},
         records=records,
     )
-    station = Station(replace(parts, **changed))  # type: ignore[arg-type]
+    station = Station(replace(parts, **changed))
     thread = Thread(target=station.run, args=(stop,))
     thread.start()
     try:
@@ -93,7 +94,7 @@ def records(store: Store, kind: str) -> list[dict[str, object]]:
     return [each["record"] for each in found if each["kind"] == kind]
 
 
-def documents(store: Store) -> list[dict[str, object]]:
+def documents(store: Store) -> list[dict[str, Any]]:
     page = KeptInspections(store.database).page(InspectionFilter(), None, 500)
     return [json.loads(each.document) for each in reversed(page.items)]
 
@@ -121,8 +122,6 @@ def test_good_and_bad_parts_are_told_apart_kept_and_acknowledged(
 def test_the_picture_is_kept_without_loss(
     store: Store, link: HandLink, camera: HandCamera, recipe: RecipeInUse
 ) -> None:
-    from andon.models.vision.decoding import decode_image
-
     camera.before.append(BAD)
     with running(store, link, camera, recipe):
         link.part(1)
@@ -136,17 +135,17 @@ def test_a_picture_with_gaps_is_taken_again(
     camera.gaps = 1
     with running(store, link, camera, recipe):
         assert link.part(1).ok
-    assert documents(store)[0]["line"]["takes"] == 2  # type: ignore[index]
+    assert documents(store)[0]["line"]["takes"] == 2
 
 
 class Gated:
     """An inspector whose gate refuses so many pictures."""
 
-    def __init__(self, inner: object, refused: int) -> None:
+    def __init__(self, inner: Inspector, refused: int) -> None:
         self.inner, self.refused = inner, refused
 
     def inspect(self, frame: Frame) -> Inspection:
-        found: Inspection = self.inner.inspect(frame)  # type: ignore[attr-defined]
+        found = self.inner.inspect(frame)
         self.refused -= 1
         return replace(found, verdict=Verdict.RETAKE, reason="gate.dark") if self.refused >= 0 else found
 
@@ -161,14 +160,26 @@ def test_a_picture_that_a_gate_refuses_is_taken_again_and_then_the_part_is_ng(
     told: VerdictCode,
     verdict: str,
 ) -> None:
-    gated = with_inspector(recipe, Gated(recipe.loaded.inspector, refused))
-    with running(store, link, camera, gated):
+    gated = with_inspector(recipe, Gated(recipe.inspector, refused))
+    with running(store, link, camera, gated) as station:
         assert link.part(1).verdict is told
+        assert station.figures.unclear == (verdict == "RETAKE")
     assert documents(store)[0]["verdict"] == verdict
 
 
-def with_inspector(recipe: RecipeInUse, inspector: object) -> RecipeInUse:
-    return replace(recipe, loaded=replace(recipe.loaded, inspector=inspector))  # type: ignore[arg-type]
+def with_inspector(recipe: RecipeInUse, inspector: Inspector) -> RecipeInUse:
+    return replace(recipe, inspector=inspector)
+
+
+def test_the_next_parts_picture_is_not_taken_for_this_one(
+    store: Store, link: HandLink, camera: HandCamera, recipe: RecipeInUse
+) -> None:
+    gated = with_inspector(recipe, Gated(recipe.inspector, 1))
+    by_a_line = replace(gated, settings=CameraSettings(trigger=TriggerSource.HARDWARE))
+    with running(store, link, camera, by_a_line):
+        assert link.part(1).verdict is VerdictCode.NG
+        assert camera.grabbed == 1
+        assert link.part(2).ok
 
 
 class Failing:
@@ -181,14 +192,13 @@ class Failing:
 class Slow:
     """An inspector that takes longer than the takt, once."""
 
-    def __init__(self, inner: object, seconds: float) -> None:
+    def __init__(self, inner: Inspector, seconds: float) -> None:
         self.inner, self.seconds = inner, seconds
 
     def inspect(self, frame: Frame) -> Inspection:
         seconds, self.seconds = self.seconds, 0.0
         sleep(seconds)
-        found: Inspection = self.inner.inspect(frame)  # type: ignore[attr-defined]
-        return found
+        return self.inner.inspect(frame)
 
 
 def assert_failed(answer: LineOutputs, fault: LineFault) -> None:
@@ -250,16 +260,16 @@ def test_a_model_that_fails_is_an_error(store: Store, link: HandLink, camera: Ha
 def test_a_model_that_is_slow_is_an_error_within_the_takt_and_is_ended(
     store: Store, link: HandLink, camera: HandCamera, recipe: RecipeInUse
 ) -> None:
-    slow = with_inspector(recipe, Slow(recipe.loaded.inspector, 1.0))
+    slow = with_inspector(recipe, Slow(recipe.inspector, 1.0))
     with running(store, link, camera, slow, takt_s=0.4) as station:
         link.until(lambda said: said.trigger_ready)
         answer: list[LineOutputs] = []
         assert elapsed_s(lambda: answer.append(link.ask(1))) < 0.7
         assert_failed(answer[0], LineFault.TAKT)
-        assert not link.told[-1].trigger_ready
-        assert link.part(2).ok
-        assert station.figures.told == {"ERROR": 1, "OK": 1}
-    assert [each["fault"] for each in records(store, "unjudged")] == ["TAKT"]
+        assert_failed(link.ask(2), LineFault.MODEL)
+        assert link.part(3).ok
+        assert station.figures.told == {VerdictCode.ERROR: 2, VerdictCode.OK: 1}
+    assert [each["fault"] for each in records(store, "unjudged")] == ["MODEL", "TAKT"]
     assert len(documents(store)) == 1
 
 
@@ -290,7 +300,7 @@ def test_a_record_that_comes_too_late_says_what_was_told(
 def test_the_heart_beats_while_a_part_is_judged(
     store: Store, link: HandLink, camera: HandCamera, recipe: RecipeInUse
 ) -> None:
-    slow = with_inspector(recipe, Slow(recipe.loaded.inspector, 0.6))
+    slow = with_inspector(recipe, Slow(recipe.inspector, 0.6))
     with running(store, link, camera, slow):
         assert link.part(1).ok
     assert len({each.heartbeat for each in link.told if each.busy}) >= 4
@@ -332,7 +342,7 @@ def test_a_database_that_refuses_is_an_error(
 def test_a_plc_that_is_away_finds_its_answer_when_it_is_back(
     store: Store, link: HandLink, camera: HandCamera, recipe: RecipeInUse
 ) -> None:
-    slow = with_inspector(recipe, Slow(recipe.loaded.inspector, 0.3))
+    slow = with_inspector(recipe, Slow(recipe.inspector, 0.3))
     with running(store, link, camera, slow):
         link.until(lambda said: said.trigger_ready)
         link.say(trigger=True, trigger_count=1)
@@ -374,9 +384,8 @@ def test_a_station_that_starts_anew_judges_anew_what_comes_under_a_count_that_wa
 
 
 def test_the_plc_changes_the_recipe(store: Store, link: HandLink, camera: HandCamera, recipe: RecipeInUse) -> None:
-    recipes = {1: recipe, 2: replace(recipe, name="lids", digest="e" * 64)}
-    settings = {1: CameraSettings(), 2: CameraSettings(exposure_us=7.0)}
-    with running(store, link, camera, recipe, recipes=recipes, settings=settings):
+    lids = replace(recipe, name="lids", digest="e" * 64, settings=CameraSettings(exposure_us=7.0))
+    with running(store, link, camera, recipe, recipes={1: recipe, 2: lids}):
         assert link.part(1, recipe=1).ok
         # With the trigger itself, where the software triggers the camera.
         assert link.part(2, recipe=2).ok
@@ -384,26 +393,58 @@ def test_the_plc_changes_the_recipe(store: Store, link: HandLink, camera: HandCa
         assert_failed(link.part(3, recipe=5), LineFault.RECIPE)
         assert link.part(4, recipe=1).ok
     assert [each["recipe"] for each in documents(store)] == ["d" * 64, "e" * 64, "d" * 64]
-    assert camera.applied == [settings[1], settings[2], settings[1]]
+    assert camera.applied == [recipe.settings, lids.settings, recipe.settings]
+
+
+def test_settings_that_the_camera_refuses_judge_no_part(
+    store: Store, link: HandLink, camera: HandCamera, recipe: RecipeInUse
+) -> None:
+    lids = replace(recipe, name="lids", settings=CameraSettings(exposure_us=7.0))
+    with running(store, link, camera, recipe, recipes={1: recipe, 2: lids}):
+        assert link.part(1, recipe=1).ok
+        camera.refused.append(lids.settings)
+        assert_failed(link.part(2, recipe=2), LineFault.CAMERA)
+        # Neither does the part after it get a picture by the settings before.
+        assert_failed(link.ask(3, recipe=2), LineFault.CAMERA)
+        assert not link.told[-1].trigger_ready
+        camera.refused.clear()
+        assert link.part(4, recipe=2).ok
+    assert camera.applied[-1] == lids.settings
+    assert [each["serial"] for each in documents(store)] == [None, None]
 
 
 def test_a_part_that_was_exposed_by_another_recipe_is_an_error(
     store: Store, link: HandLink, camera: HandCamera, recipe: RecipeInUse
 ) -> None:
-    recipes = {1: recipe, 2: replace(recipe, name="lids", digest="e" * 64)}
-    settings = {number: CameraSettings(trigger=TriggerSource.HARDWARE, exposure_us=number) for number in (1, 2)}
-    with running(store, link, camera, recipe, recipes=recipes, settings=settings):
+    settings = CameraSettings(trigger=TriggerSource.HARDWARE)
+    recipes = {number: replace(recipe, name=f"R{number}", settings=settings) for number in (1, 2)}
+    with running(store, link, camera, recipe, recipes=recipes):
         assert_failed(link.part(1, recipe=2), LineFault.RECIPE)
         link.until(lambda said: said.recipe == 2 and said.trigger_ready)
         assert link.part(2, recipe=2).ok
 
 
+@pytest.mark.parametrize("serial", ["(01)123", "A\ufffd1"])
 def test_a_serial_number_that_cannot_be_is_an_error(
-    store: Store, link: HandLink, camera: HandCamera, recipe: RecipeInUse
+    store: Store, link: HandLink, camera: HandCamera, recipe: RecipeInUse, serial: str
 ) -> None:
     with running(store, link, camera, recipe):
-        assert_failed(link.part(1, serial="(01)123"), LineFault.SERIAL)
+        assert_failed(link.part(1, serial=serial), LineFault.SERIAL)
     assert camera.grabbed == 0
+
+
+def test_an_answer_is_repeated_where_the_picture_said_whose_it_is(
+    store: Store, link: HandLink, camera: HandCamera, recipe: RecipeInUse
+) -> None:
+    named = Judge(camera, 0, lambda _frame: parse_code("A9"))
+    with running(store, link, camera, recipe, judge=named):
+        link.until(lambda said: said.trigger_ready)
+        link.say(trigger=True, trigger_count=9)
+        link.until(lambda said: said.results_ready)
+    again = HandLink()
+    with running(store, again, camera, recipe, judge=named):
+        assert again.part(9).ok
+    assert [each["part"] for each in documents(store)] == ["A9"]
 
 
 def test_a_part_whose_code_cannot_be_read_does_not_pass(

@@ -1,7 +1,6 @@
 """What a box kept reaches the service, whatever fails meanwhile: nothing is lost, nothing comes twice, and it is said why it waits."""
 
 import logging
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,12 +10,13 @@ from typing import Any
 import pytest
 from tests.datasets.store.boxes import BOX, assert_holds, counts, keep, keep_all_kinds, rows
 from tests.hardware.edge.doors import Door, Instead, opened_door
+from tests.serving.notify.receivers import free_port
 
 from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.datasets.store.replication import BatchLimits, ImageChoice
-from andon.datasets.store.schema import inspections
+from andon.datasets.store.schema import inspections, ledger
 from andon.hardware.edge.remote import KEY_VARIABLE, Service, ServiceAddress, load_key
-from andon.hardware.edge.upload import Pace, Progress, Uploader
+from andon.hardware.edge.upload import Pace, Progress, UploadEndedError, Uploader
 from andon.models.messages.catalogue import catalogue
 from andon.models.types.errors import OptionError
 
@@ -75,11 +75,6 @@ def has_failed(progress: Progress) -> bool:
     return progress.error is not None
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def test_everything_is_sent_and_then_what_comes(
     box: Store, there: Store, door: Door, uploading: Callable[..., Uploader]
 ) -> None:
@@ -136,10 +131,13 @@ FAILURES = (
     Instead(after=True),
     Instead(500, after=True),
     Instead(302, {"Location": "http://127.0.0.1:9/"}),
+    Instead(302, {"Location": "mailto:anna"}),
     Instead(401, body=b'{"code": "security.unauthenticated", "detail": "no such key"}'),
     Instead(200, body=b"<html>"),
     Instead(200, body=b'{"origin": "line-1", "seq": -1, "hash": ""}'),
     Instead(200, body=b"\xff\xfe"),
+    Instead(200, body=b'{"x":' + b"[" * 9999),
+    Instead(404, body=b'{"x":' + b"[" * 9999),
 )
 
 
@@ -281,21 +279,38 @@ def test_it_ends_at_once_while_it_waits_and_soon_while_it_asks(
     assert time.monotonic() - began < 4.0
 
 
-def test_whatever_goes_wrong_it_goes_on(
-    box: Store, there: Store, door: Door, uploading: Callable[..., Uploader], caplog: pytest.LogCaptureFixture
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_of_this_program_ends_it_and_is_told(
+    box: Store, there: Store, door: Door, uploading: Callable[..., Uploader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = list[int]()
-
-    def fail_once(seq: int) -> None:
-        told.append(seq)
-        if len(told) == 1:
-            raise RuntimeError("a fault of this program")
-
     keep(box, [1, 2])
-    uploader = uploading(door.url, told=fail_once)
+    uploader = uploading(door.url)
     awaited(uploader, is_done)
-    assert told == [0, 0, 2]
-    assert any(record.exc_info for record in caplog.records)
+    with monkeypatch.context() as faulty:
+        faulty.setattr(Service, "take", lambda *_: 1 // 0)
+        keep(box, [3])
+        uploader.wake()
+        progress = awaited(uploader, has_failed)
+    assert (type(progress.error), progress.confirmed, progress.waiting) == (UploadEndedError, 2, 1)
+    assert BOX in str(progress.error)
+    uploader.close()
+    awaited(uploading(door.url), is_done)
+    assert_holds(there, BOX, 3)
+
+
+def test_one_that_was_ended_is_no_fault(box: Store, door: Door, uploading: Callable[..., Uploader]) -> None:
+    awaited(uploader := uploading(door.url), is_done)
+    uploader.close()
+    assert uploader.progress().error is None
+
+
+def test_what_is_damaged_here_is_told(box: Store, door: Door, uploading: Callable[..., Uploader]) -> None:
+    keep(box, range(3))
+    with box.database.writing() as connection:
+        connection.execute(ledger.update().where(ledger.c.seq == 2).values(body=b"\xff"))
+    error = awaited(uploading(door.url), has_failed).error
+    assert error
+    assert (error.code, error.params["subject"]) == ("upload.damaged", f"{BOX} 1")
 
 
 def test_the_key_goes_with_every_request_and_is_shown_nowhere(
@@ -337,6 +352,9 @@ def test_the_key_is_read_from_its_file_or_the_environment(tmp_path: Path) -> Non
         "https://user:pass@andon.example",
         "https://andon.example?x=1",
         "https://andon.example:99999",
+        "https://andon..example",
+        "https://xn--a.example",
+        f"https://{'a' * 64}.example",
         "",
     ],
 )

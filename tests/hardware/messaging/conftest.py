@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.hardware.messaging.brokers import MOSQUITTO, Broker, broker
+from tests.serving.notify.receivers import MOSQUITTO, Broker, broker
 
 
 @pytest.fixture

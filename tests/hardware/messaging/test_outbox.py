@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,8 @@ def test_only_so_many_that_were_sent_are_remembered(tmp_path: Path) -> None:
     with Outbox(tmp_path / "outbox.db", remembered=3) as outbox:
         outbox.add([message(number) for number in range(10)])
         outbox.settle([kept.number for kept in outbox.waiting(0, 10)])
-        rows = sqlite3.connect(tmp_path / "outbox.db").execute("SELECT id FROM message").fetchall()
+        with closing(sqlite3.connect(tmp_path / "outbox.db")) as file:
+            rows = file.execute("SELECT id FROM message").fetchall()
         assert [id_ for (id_,) in rows] == ["verdict-7", "verdict-8", "verdict-9"]
         outbox.add([message(9)])
         assert ids(outbox) == []

@@ -15,7 +15,7 @@ from typing import Self
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
-from tests.hardware.messaging.brokers import MOSQUITTO, Broker, broker, eventually
+from tests.serving.notify.receivers import MOSQUITTO, Broker, broker, eventually
 
 KILLS, MESSAGES = (50, 10_000) if os.environ.get("ANDON_SOAK") else (2, 300)
 SHARE = MESSAGES // (KILLS + 1)

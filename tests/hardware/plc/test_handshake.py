@@ -80,10 +80,13 @@ def test_an_answer_that_was_taken_is_not_given_to_the_next_part_of_the_same_coun
     assert step(replace(READY, answer=GOOD, is_taken=True), ASKED)[1] == TRIGGER
 
 
-def test_another_part_under_the_same_count_does_not_get_the_answer() -> None:
-    told, event = step(replace(READY, answer=GOOD), replace(ASKED, serial="A2"))
-    assert isinstance(event, Refused)
-    assert outputs(told, 0).error
+@pytest.mark.parametrize("phase", [Phase.IDLE, Phase.ANSWERED])
+def test_another_part_under_the_same_count_does_not_get_the_answer(phase: Phase) -> None:
+    told, event = step(replace(READY, answer=GOOD, phase=phase), replace(ASKED, serial="A2"))
+    assert event == Refused(Trigger(7, 0, "A2"), LineFault.MISSED_TRIGGER)
+    said = outputs(told, 0)
+    assert (said.ok, said.ng, said.error) == (False, True, True)
+    assert step(told, replace(ASKED, serial="A2")) == (told, None)
 
 
 def test_a_trigger_without_a_count_is_refused() -> None:

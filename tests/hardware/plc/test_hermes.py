@@ -1,16 +1,16 @@
 """Board data from the machine upstream, as it comes and as it must not come."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from threading import Event
-from time import monotonic
 from xml.sax.saxutils import quoteattr
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.serving.notify.receivers import eventually
 
 from andon.hardware.plc.hermes import (
     BoardEvent,
@@ -53,13 +53,6 @@ MESSAGES = st.builds(
     ATTRIBUTES,
     st.sampled_from([(), ("SupportedFeatures/FeatureCheckAliveResponse",), ("SubBoards/SB", "More")]),
 )
-
-
-def eventually(met: Callable[[], object], patience_s: float = 10.0) -> None:
-    pause, ends = Event(), monotonic() + patience_s
-    while not met():
-        assert monotonic() < ends, "waited in vain"
-        pause.wait(0.01)
 
 
 def available(board: str = "b-1", **more: str) -> HermesMessage:
@@ -169,7 +162,7 @@ def test_a_board_has_its_quality_and_the_barcode_of_the_side_that_is_up() -> Non
     )
     assert (board.serial, board.attributes["Length"]) == ("T", "250.5")
     assert board_of(available(FlippedBoard="2", TopBarcode="T", BottomBarcode="B")).serial == "B"
-    assert board_of(available(FlippedBoard="2", TopBarcode="T")).serial == "T"
+    assert board_of(available(FlippedBoard="02", TopBarcode="T")).serial == "T"
     assert board_of(available()).serial == ""
 
 
@@ -179,6 +172,7 @@ def test_a_board_has_its_quality_and_the_barcode_of_the_side_that_is_up() -> Non
         ({}, "BoardId"),
         ({"BoardId": "b", "FailedBoard": "3"}, "FailedBoard"),
         ({"BoardId": "b", "FlippedBoard": "²"}, "FlippedBoard"),
+        ({"BoardId": "b", "FlippedBoard": "9" * 5000}, "FlippedBoard"),
     ],
 )
 def test_a_board_that_cannot_be_is_named(attributes: dict[str, str], name: str) -> None:

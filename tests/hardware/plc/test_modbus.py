@@ -113,6 +113,14 @@ def test_a_plc_that_asks_nothing_is_lost_and_comes_back() -> None:
         assert link.read(5.0) == LineInputs(results_ack=True)
 
 
+def test_a_server_is_named_by_the_port_that_it_took() -> None:
+    link = ModbusServerLink(port=0)
+    with link, pytest.raises(LineLostError) as lost:
+        link.read(0.0)
+    assert link.port
+    assert lost.value.subject == f"modbus://127.0.0.1:{link.port}"
+
+
 def test_a_port_that_is_taken_is_refused(link: ModbusServerLink) -> None:
     with pytest.raises(ResourceError, match=r"plc\.listen"), ModbusServerLink(port=link.port):
         pass
@@ -155,14 +163,14 @@ def test_a_client_never_leaves_flags_beside_values_of_another_part(monkeypatch: 
     with ModbusPlcServer() as plc, ModbusClientLink(host="127.0.0.1", port=plc.port) as link:
         link.write(OK)
         between: list[LineOutputs] = []
-        ask = link._ask
+        ask = link._client._ask
 
         def spied(*arguments: object, **how: int) -> object:
             answer = ask(*arguments, **how)  # type: ignore[arg-type]
             between.append(plc.exchange(LineInputs()))
             return answer
 
-        monkeypatch.setattr(link, "_ask", spied)
+        monkeypatch.setattr(link._client, "_ask", spied)
         link.write(NG)
         assert between[-1] == NG
         assert all(not each.results_ready for each in between[:-1])

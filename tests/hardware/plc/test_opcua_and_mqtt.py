@@ -1,7 +1,7 @@
 """Who may connect by OPC UA and MQTT, what they may write, and what is said of a side that is gone."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from socket import gethostname
@@ -15,12 +15,26 @@ from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 from asyncua.ua import MessageSecurityMode, Variant, VariantType
 from asyncua.ua.uaerrors import UaError
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from tests.hardware.plc.wires import OK, READY, TRIGGER, MqttPlc, OpcUaPlc, Pair, mosquitto, pair, read_at_last
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.hardware.plc.wires import (
+    BUSY,
+    NG,
+    OK,
+    READY,
+    TRIGGER,
+    MqttPlc,
+    OpcUaPlc,
+    Pair,
+    mosquitto,
+    pair,
+    read_at_last,
+)
 from tests.serving.notify.receivers import certify, eventually, free_port
 
 from andon.hardware.plc.loop_thread import LoopThread
 from andon.hardware.plc.mqtt import MqttLink
-from andon.hardware.plc.opcua import APPLICATION_URI, OpcUaLink
+from andon.hardware.plc.opcua import APPLICATION_URI, OpcUaLink, writes
 from andon.models.types.errors import OptionError
 from andon.models.types.line import LineFault, LineInputs, LineLostError, LineOutputs
 
@@ -63,6 +77,32 @@ def test_a_client_writes_neither_what_is_the_stations_nor_other_types(tmp_path: 
             line.link.read(1.0)
         wire.thread.run(wire.node("In.Trigger").write_value(Variant(False)))
         read_at_last(line.link, LineInputs())
+
+
+said = st.sampled_from([LineOutputs(), READY, BUSY, OK, NG, replace(OK, heartbeat=5), replace(NG, trigger_count=7)])
+
+
+@given(st.none() | said, said)
+def test_results_ready_never_stands_beside_what_does_not_belong_to_it(
+    told: LineOutputs | None, new: LineOutputs
+) -> None:
+    """A client may read or be told between any two writes."""
+    held = told or NG
+    for name, value in writes(told, new):
+        held = replace(held, **{name: value})
+        if held.results_ready:
+            assert replace(held, heartbeat=0) in [replace(each, heartbeat=0) for each in (told or NG, new)]
+    assert held == new
+
+
+def test_a_station_that_opens_its_server_again_tells_everything_again() -> None:
+    port = free_port()
+    link = OpcUaLink(port=port)
+    for _ in range(2):
+        with link, OpcUaPlc(port) as plc:
+            with suppress(LineLostError):
+                link.write(OK)
+            assert plc.exchange(LineInputs()) == OK
 
 
 def call(wire: OpcUaPlc, count: int, recipe: int, serial: str, kind: VariantType = UINT16) -> str:
@@ -150,7 +190,14 @@ def test_nobody_listens_in_the_open_by_oversight(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "document",
-    [b"{", b"[]", b'{"schema_version": 2}', b'{"schema_version": 1, "triger": true}']
+    [
+        b"{",
+        b"[]",
+        b"\xff",
+        b'{"schema_version": 1, "serial": "\xff"}',
+        b'{"schema_version": 2}',
+        b'{"schema_version": 1, "triger": true}',
+    ]
     + [msgspec.json.encode({"schema_version": 1, "trigger_count": count}) for count in (-1, 65536, "7", 1.5)],
 )
 def test_a_document_that_cannot_be_is_named_and_the_next_one_is_read(tmp_path: Path, document: bytes) -> None:
@@ -173,10 +220,11 @@ def test_a_plc_that_dies_is_lost_by_its_will_and_a_station_by_its_own(tmp_path: 
             link.write(OK)
             line.until(LineInputs(results_ack=True), lambda heard: heard == OK)
             plc.client.socket().close()  # type: ignore[union-attr]  # as when the process is killed
-            eventually(lambda: "offline" in _lost(line) or _lost(line) == "", patience_s=10.0)
-            eventually(lambda: link._client.is_connected())
+            eventually(lambda: _lost(line) == "plc.offline", patience_s=10.0)
+            eventually(lambda: plc.client.is_connected() and plc._heard["online"], patience_s=10.0)
             link._client.socket().close()  # type: ignore[union-attr]
             eventually(lambda: not plc._heard["online"], patience_s=10.0)
+            assert plc.client.is_connected(), "it heard the will, and did not lose the broker itself"
 
 
 def test_a_station_that_ends_says_so(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from andon.hardware.plc.registers import (
     ENTRIES,
     MAP_VERSION,
     REGISTERS,
-    UNREADABLE,
     Bases,
     EntryType,
     Image,
@@ -25,6 +24,7 @@ from andon.hardware.plc.registers import (
     readable_serial,
     steps,
 )
+from andon.models.codes.identity import UNREADABLE
 from andon.models.types.errors import OptionError
 from andon.models.types.line import SERIAL_CHARACTERS, LineFault, LineInputs, LineOutputs, VerdictCode
 

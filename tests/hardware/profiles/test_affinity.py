@@ -5,7 +5,7 @@ from threading import Thread
 
 import pytest
 
-from andon.hardware.profiles.affinity import bound_to
+from andon.hardware.profiles.affinity import bound_to, keep_to
 from andon.models.types.errors import OptionError
 
 HERE = sorted(os.sched_getaffinity(0))
@@ -24,6 +24,21 @@ def test_a_thread_and_those_it_starts_keep_to_the_cores_until_it_is_over() -> No
 def test_no_cores_are_all_cores() -> None:
     with bound_to(()):
         assert os.sched_getaffinity(0) == set(HERE)
+
+
+def test_a_thread_keeps_to_its_cores_for_good() -> None:
+    seen: list[set[int]] = []
+
+    def work() -> None:
+        for cores in (HERE[-1:], ()):
+            keep_to(cores)
+            seen.append(os.sched_getaffinity(0))
+
+    started = Thread(target=work)
+    started.start()
+    started.join()
+    assert seen == [{HERE[-1]}] * 2
+    assert os.sched_getaffinity(0) == set(HERE)
 
 
 def test_a_thread_is_let_go_however_it_ends() -> None:

@@ -55,17 +55,6 @@ def test_nobody_who_does_not_ask_sees_it(signed: VisionBundle, tmp_path: Path) -
     assert load_bundle(tmp_path / "plates").bundle.digest == signed.digest
 
 
-def test_loading_asks_for_a_trusted_key(
-    signed: VisionBundle, tiny_bundle: VisionBundle, key: SigningKey, tmp_path: Path
-) -> None:
-    write_bundle(signed, tmp_path / "signed")
-    write_bundle(tiny_bundle, tmp_path / "plain")
-    assert load_bundle(tmp_path / "signed", [key.public]).bundle.digest == signed.digest
-    for name, trusted in (("plain", [key.public]), ("signed", [generate_key().public]), ("signed", [])):
-        with pytest.raises(SignatureError):
-            load_bundle(tmp_path / name, trusted)
-
-
 def test_a_missing_signature_and_anothers_key_are_told_apart(
     tiny_bundle: VisionBundle, signed: VisionBundle, key: SigningKey
 ) -> None:

@@ -187,6 +187,8 @@ def test_letters_with_accents_have_one_form() -> None:
         ("A\u200bB", "code.hidden"),
         ("A\u202eB", "code.hidden"),
         ("A\ud800", "code.hidden"),
+        ("A\ufffd1", "code.hidden"),
+        ("88.118.8/AB\ufffd", "code.hidden"),
         ("A\x1eB", "code.hidden"),
         ("x" * 257, "code.long"),
         ("https://id.gs1.org/01/09506000134352?x=" + "y" * 10_000, "code.long"),

@@ -1,6 +1,7 @@
 """What a graph runs on is handed to onnxruntime, and onnxruntime is asked what it made of it."""
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from andon.models.types.errors import BundleError
 
 MODEL = graph().SerializeToString()
 HERE = sorted(os.sched_getaffinity(0))
+PATIENCE_S = 10.0
 
 
 def allowed_cores() -> list[str]:
@@ -32,13 +34,16 @@ def test_where_nothing_is_said_it_is_one_thread_of_the_cpu() -> None:
 
 
 def test_threads_of_its_own_keep_to_the_cores() -> None:
-    """The caller works too: of three threads two are onnxruntime's own."""
+    """The caller works too: of three threads two are onnxruntime's own, and each binds itself once it runs."""
     core = HERE[-1]
     before = allowed_cores().count(str(core))
     session = open_session(MODEL, Placement(threads=3, cores=(core,)))
     assert session.get_session_options().intra_op_num_threads == 3
     session.run(None, {"rows": np.ones((4, 3), np.float32), "scale": np.array(1.0), "weights": np.ones(4, np.float32)})
-    assert allowed_cores().count(str(core)) == before + 2
+    deadline = time.monotonic() + PATIENCE_S
+    while (bound := allowed_cores().count(str(core)) - before) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert bound == 2
 
 
 @pytest.mark.parametrize(

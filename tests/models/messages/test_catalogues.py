@@ -16,6 +16,7 @@ from andon.hardware.edge.status import COLUMNS
 from andon.models.command.main import GROUP
 from andon.models.messages import catalogue as messages
 from andon.models.messages.catalogue import LANGUAGES, catalogue
+from andon.models.types.line import LineFault
 from andon.models.vision.gates import teach_gates
 
 LAYERS = ("training", "serving", "hardware", "datasets", "models")
@@ -63,6 +64,7 @@ def built_codes() -> dict[str, set[str]]:
     - ``tracking.{}`` is an axis, the line or a group of parts in the histogram of scores.
     - ``report.{}`` and ``alert.{}_{}`` are asked for by the template of the service report.
     - ``edge.{}`` is a column of the page that tells how a box is.
+    - ``fault.{}`` and ``state.{}`` are what that page says of a station.
     - ``inspect.{}`` is the measure of the gate that asks for another picture.
     """
     entries = entry_points(group=GROUP)
@@ -83,6 +85,8 @@ def built_codes() -> dict[str, set[str]]:
         | {f"tracking.{name}" for name in ("calibration_good", "test_good", "test_bad")},
         "report.{}": {code for code in texts if code.startswith("report.")},
         "alert.{}_{}": {code for code in texts if code.startswith(("alert.fault_", "alert.severity_", "alert.kind_"))},
+        "fault.{}": {f"fault.{each.name.lower()}" for each in LineFault},
+        "state.{}": {"state.running", "state.stopped"},
         "edge.{}": {f"edge.{name}" for name in COLUMNS},
         "inspect.{}": {f"inspect.{gate.measure}" for gate in teach_gates([{"exposure": 0.0, "focus": 0.0}])},
     }

@@ -16,6 +16,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -37,12 +38,11 @@ def free_port() -> int:
 
 def eventually(met: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
     """Wait until something is so; a test that waits in vain fails."""
-    pause, tries = Event(), int(patience_s / 0.02)
-    for _ in range(tries):
-        if met():
-            return
+    pause, ends = Event(), monotonic() + patience_s
+    while not met():
+        if monotonic() > ends:
+            raise AssertionError("waited in vain")
         pause.wait(0.02)
-    raise AssertionError("waited in vain")
 
 
 @dataclass
@@ -108,7 +108,7 @@ def web_server(tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[Web
 
 @dataclass
 class Broker:
-    """A mosquitto that can be stopped and started again."""
+    """A mosquitto that can be stopped or killed, and started again; what it says is in ``log``."""
 
     folder: Path
     port: int
@@ -116,15 +116,25 @@ class Broker:
 
     def start(self) -> None:
         assert MOSQUITTO
-        self.process = subprocess.Popen(
-            [MOSQUITTO, "-c", str(self.folder / "mosquitto.conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [MOSQUITTO, "-c", str(self.folder / "mosquitto.conf")], stdout=log, stderr=log
+            )
         eventually(self._listens)
 
     def stop(self) -> None:
         assert self.process
         self.process.terminate()
         self.process.wait()
+
+    def kill(self) -> None:
+        assert self.process
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log"
 
     def _listens(self) -> bool:
         with socket.socket() as probe:
@@ -135,7 +145,7 @@ class Broker:
 def broker(folder: Path, *settings: str) -> Iterator[Broker]:
     """Start a broker; with no settings anybody may use it."""
     folder.mkdir(exist_ok=True)
-    # It gives up root's rights, and has to read its files nevertheless.
+    # It gives up root's rights, and has to read and write its files nevertheless.
     lines = [f"listener {(port := free_port())} 127.0.0.1", "user root", *(settings or ("allow_anonymous true",))]
     (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")
     server = Broker(folder, port)

@@ -1,5 +1,7 @@
 """The registry against one local store."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,9 @@ from tests.training.tracking.conftest import PNG, aliases_of, code_of, with_fore
 
 from andon.models.bundle.bundle import VisionBundle
 from andon.models.bundle.runtime import load_bundle, load_inspector
+from andon.models.bundle.signature import Release, check_signature, sign_bundle
 from andon.models.bundle.storage import read_bundle, write_bundle
+from andon.models.signing.keys import generate_key
 from andon.models.types.errors import BundleError, OptionError, ResourceError
 from andon.training.tracking import registry
 from andon.training.tracking.logged_models import LoggedRun, find_bundle_model
@@ -140,6 +144,30 @@ def test_pull_gives_what_was_pushed(store: TrackingStore, bundle_dir: Path, tmp_
         version = pull(uri, out, store)
         assert (version.name, version.version) == ("pulled", 1)
         assert read_bundle(out) == read_bundle(bundle_dir)
+
+
+def test_a_bundle_is_signed_after_it_was_logged(
+    store: TrackingStore, tiny_bundle: VisionBundle, tmp_path: Path, published: Path
+) -> None:
+    """The files of a version are written once; the signatures that came later, and by another key, are pulled and published with them."""
+    bundle, keys = with_threshold(tiny_bundle, 7.0), (generate_key(), generate_key())
+    write_bundle(bundle, tmp_path / "bundle")
+    version = push(tmp_path / "bundle", "signed", store)
+    for number, key in enumerate(keys, 1):
+        bundle = sign_bundle(bundle, Release("signed", number, datetime.now(UTC)), key)
+        write_bundle(bundle, tmp_path / "bundle")
+        assert push(tmp_path / "bundle", "signed", store) == version
+        pull("models:/signed/1", tmp_path / "pulled", store)
+        promote("signed", "1", "champion", store, published)
+        for path in (tmp_path / "pulled", published / "signed"):
+            found = read_bundle(path)
+            assert (found.digest, found.signature) == (version.bundle_digest, bundle.signature)
+            assert check_signature(found, [key.public], "signed").release.number == number
+            assert check_signature(found, [keys[0].public], "signed").release.number == 1
+    write_bundle(replace(bundle, signature=None), tmp_path / "bundle")
+    push(tmp_path / "bundle", "signed", store)
+    pull("models:/signed@champion", tmp_path / "pulled", store)
+    assert read_bundle(tmp_path / "pulled").signature == bundle.signature, "an unsigned copy takes none of them away"
 
 
 def test_pull_refuses_to_replace_something_else_before_it_fetches(tmp_path: Path) -> None:

@@ -1,55 +1,24 @@
 """The registry through a real MLflow server."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 
-import httpx
 import pytest
+from tests.datasets.registry.servers import mlflow_server_in
+from tests.serving.notify.receivers import free_port
 
 from andon.models.bundle.storage import read_bundle
 from andon.models.command.main import BAD_INPUT, DONE, NO_RESOURCE, main
 
-START_S = 60.0
-STOP_S = 10.0
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an MLflow server with a store of its own, on a free port of the loopback."""
-    folder = tmp_path_factory.mktemp("server")
-    uri = f"http://127.0.0.1:{_free_port()}"
-    words = ["server", "--backend-store-uri", f"sqlite:///{folder}/store.db", "--workers", "1"]
-    words += [
-        "--artifacts-destination",
-        str(folder / "artifacts"),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        uri.rpartition(":")[2],
-    ]
-    with (folder / "log.txt").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", *words],
-            cwd=folder,
-            env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            _wait_for(uri, process, folder / "log.txt")
-            yield uri
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(STOP_S)
+    """The address of an MLflow server with a store of its own."""
+    with mlflow_server_in(tmp_path_factory.mktemp("server")) as address:
+        yield address
 
 
 @pytest.fixture
@@ -107,7 +76,7 @@ def test_what_a_server_does_not_know_is_bad_input(
 def test_a_dead_server_is_a_failed_resource(
     command: Path, bundle_dir: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    uri = f"http://127.0.0.1:{_free_port()}"
+    uri = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     started = monotonic()
     assert main(["registry", "push", str(bundle_dir), "--name", "boards"]) == NO_RESOURCE
@@ -116,21 +85,3 @@ def test_a_dead_server_is_a_failed_resource(
     assert out == ""
     assert err.startswith(f"andon: {uri}: the tracking server cannot be reached ")
     assert err.count("\n") == 1
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_for(uri: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = monotonic() + START_S
-    while process.poll() is None and monotonic() < deadline:
-        try:
-            if httpx.get(f"{uri}/health").is_success:
-                return
-        except httpx.TransportError:
-            sleep(0.2)
-    pytest.skip(f"mlflow server did not start: {log.read_text(errors='replace')[-500:]}")

@@ -1,13 +1,13 @@
 """What a session does to its process, and how it fails."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 from time import monotonic
 
 import pytest
+from tests.serving.notify.receivers import free_port
 
 from andon.models.messages.catalogue import LANGUAGES, catalogue
 from andon.models.types.errors import OptionError, ResourceError
@@ -15,13 +15,6 @@ from andon.training.tracking.session import session
 from andon.training.tracking.store import TrackingStore, default_store
 
 SIGNS_OF_TESTING = ("PYTEST_CURRENT_TEST", "CI", "GITHUB_ACTIONS", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_the_default_store_is_kept_at_home_unless_a_server_is_named() -> None:

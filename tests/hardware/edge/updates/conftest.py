@@ -11,8 +11,10 @@ from andon.datasets.registry.folder_store import FolderStore
 from andon.hardware.edge.updates.policy import UpdatePolicy
 from andon.hardware.edge.updates.slots import Slots
 from andon.hardware.edge.updates.state import Phase
-from andon.hardware.edge.updates.updater import Updater, UpdateSettings
+from andon.hardware.edge.updates.updater import Load, Updater, UpdateSettings
 from andon.models.bundle.bundle import Bundle, VisionBundle
+from andon.models.bundle.manifest import BANK
+from andon.models.bundle.runtime import load_bundle
 from andon.models.bundle.signature import Release, sign_bundle
 from andon.models.signing.keys import SigningKey, generate_key
 
@@ -63,13 +65,14 @@ class Station:
     key: SigningKey
     clock: Clock = field(default_factory=Clock)
     policy: UpdatePolicy = POLICY
+    load: Load = load_bundle
 
     def __post_init__(self) -> None:
         self.updater = self.make()
 
     def make(self) -> Updater:
         settings = UpdateSettings(name=NAME, trusted=[self.key.public], policy=self.policy)
-        return Updater(Slots(self.folder), self.store, settings, self.clock)
+        return Updater(Slots(self.folder), self.store, settings, self.clock, self.load)
 
     def restart(self) -> Updater:
         """As after a kill: nothing is said to the process before."""
@@ -106,6 +109,15 @@ class Station:
             self.updater.judged(self.updater.active.digest, **how)
         self.updater.work()
 
+    def version(self, digest: str) -> Path:
+        """Where a version is kept, if it is."""
+        return self.folder / "versions" / digest
+
+    @property
+    def kept(self) -> set[str]:
+        """The versions that are kept."""
+        return {path.name for path in (self.folder / "versions").iterdir()}
+
     @property
     def phase(self) -> Phase:
         return self.updater.state.phase
@@ -133,3 +145,13 @@ def running_station(station: Station, release: MakeRelease) -> Station:
     station.updater.poll()
     assert station.phase is Phase.KEPT
     return station
+
+
+def without_signature(bundle: VisionBundle) -> VisionBundle:
+    return replace(bundle, signature=None)
+
+
+def spoil_bank(folder: Path) -> None:
+    """Change a byte of a bundle."""
+    path = folder / BANK
+    path.write_bytes(path.read_bytes()[:-1] + b"\x7f")

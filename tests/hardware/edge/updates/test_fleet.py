@@ -9,12 +9,16 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import msgspec
 import pytest
-from tests.conftest import Andon
+from tests.conftest import Andon, write_plates
+from tests.serving.notify.receivers import free_port
 
 from andon.hardware.edge.updates.fleet import Answer, Status, ask_all, report_of
 from andon.hardware.edge.updates.fleet_file import Box, read_fleet
 from andon.hardware.edge.updates.waves import Standing
+from andon.models.bundle.bundle import VisionBundle
+from andon.models.bundle.storage import write_bundle
 from andon.models.types.errors import OptionError
 
 DIGEST, OTHER = "ab" * 32, "cd" * 32
@@ -26,7 +30,7 @@ def station(**said: Any) -> dict[str, Any]:
         "name": "top",
         "kind": "vision",
         "state": "running",
-        "fault": None,
+        "fault": "none",
         "bundle": "plates",
         "bundle_digest": DIGEST,
         "previous_digest": OTHER,
@@ -156,19 +160,52 @@ def test_a_box_that_does_not_answer_is_named_and_keeps_no_other_waiting(
     assert "http://127.0.0.1:9" in shown.err
 
 
-@pytest.mark.parametrize("fault", ["CAMERA", 2])
-def test_a_station_in_fault_is_a_failure(
-    andon: Andon, fleet: Callable[..., Path], box: MakeBox, fault: str | int
-) -> None:
-    path = fleet(one=box(status(station(fault=fault))))
-    assert andon("fleet", "status", path, "--json").code == 1
-    assert f"fault: {fault}" in andon("fleet", "status", path).out
+def test_a_station_in_fault_is_a_failure(andon: Andon, fleet: Callable[..., Path], box: MakeBox) -> None:
+    path = fleet(one=box(status(station(state="stopped", fault="camera"))))
+    said = andon("fleet", "status", path, "--json")
+    assert (said.code, said.documents[0]["healthy"], said.documents[0]["fault"]) == (1, False, "camera")
+    assert "fault: camera" in andon("fleet", "status", path).out
 
 
-@pytest.mark.parametrize("fault", [None, "NONE", "none", "", 0])
-def test_no_fault_is_said_in_several_ways(fault: str | int | None, box: MakeBox) -> None:
-    (answer,) = ask_all([Box("one", f"{box(status(station(fault=fault)))}/status")])
+@pytest.mark.parametrize("said", [{}, {"state": ""}, {"state": "stopped"}])
+def test_a_station_that_does_not_say_that_it_runs_is_not_well(said: dict[str, str], box: MakeBox) -> None:
+    told = {**station(), **said} if said else {"name": "top", "fault": "none"}
+    (answer,) = ask_all([Box("one", f"{box(status(told))}/status")])
+    assert answer.status
+    assert not answer.is_well
+
+
+def test_a_station_that_begins_a_part_is_well(box: MakeBox) -> None:
+    (answer,) = ask_all([Box("one", f"{box(status(station(fault='starting')))}/status")])
     assert answer.is_well
+
+
+def test_a_box_that_uploads_nothing_is_well(andon: Andon, fleet: Callable[..., Path], box: MakeBox) -> None:
+    said = andon("fleet", "status", fleet(one=box(status(outbox=None))), "--json")
+    assert (said.code, said.documents[0]["waiting"]) == (0, 0)
+
+
+def test_what_a_real_box_says_is_understood(
+    andon: Andon, fleet: Callable[..., Path], tmp_path: Path, tiny_bundle: VisionBundle
+) -> None:
+    pytest.importorskip("pymodbus", reason="the extra edge is not installed")
+    from tests.hardware.edge.lines import line_config, running
+
+    from andon.hardware.sim.modbus_plc import ModbusPlcClient
+    from andon.hardware.sim.simulated_plc import SimulatedPlc
+
+    write_bundle(tiny_bundle, tmp_path / "plates.andon")
+    config, port = tmp_path / "line.toml", free_port()
+    config.write_text(line_config("plates.andon", write_plates(tmp_path / "images", 3), port, 5.0), encoding="utf-8")
+    with running(config) as (process, url), ModbusPlcClient(port=port) as wire:
+        assert SimulatedPlc(wire, takt_s=5.0).wait_until_ready(60.0)
+        said = andon("fleet", "status", fleet(one=url), "--json")
+        process.terminate()
+        process.wait(60.0)
+    assert (said.code, said.err) == (0, "")
+    (document,) = said.documents
+    assert (document["state"], document["bundle"], document["healthy"]) == ("running", "plates", True)
+    assert document["bundle_digest"] == tiny_bundle.digest
 
 
 def test_a_key_is_taken_from_the_environment(
@@ -189,10 +226,7 @@ def test_slow_boxes_cost_the_time_of_one(box: MakeBox) -> None:
     hangs = threading.Event()
     boxes = [Box(str(number), f"{box(status(), hangs=hangs)}/status") for number in range(4)]
 
-    def release() -> None:
-        hangs.set()
-
-    timer = threading.Timer(1.0, release)
+    timer = threading.Timer(1.0, hangs.set)
     timer.start()
     started = monotonic()
     answers = ask_all(boxes, deadline_s=0.5)
@@ -254,8 +288,6 @@ def test_an_address_without_a_path_is_that_of_the_status(fleet: Callable[..., Pa
 
 
 def standing(*stations: dict[str, Any], name: str | None = None) -> Standing:
-    import msgspec
-
     answer = Answer(Box("one", "http://one"), msgspec.convert(status(*stations), Status))
     return report_of(answer, DIGEST[:12], name).standing
 
@@ -264,7 +296,8 @@ def standing(*stations: dict[str, Any], name: str | None = None) -> Standing:
     ("said", "expected"),
     [
         ({}, Standing.WELL),
-        ({"fault": "CAMERA"}, Standing.FAILED),
+        ({"state": "stopped", "fault": "camera"}, Standing.FAILED),
+        ({"fault": "starting"}, Standing.WELL),
         ({"update": {"phase": "probation", "digest": DIGEST}}, Standing.TRYING),
         ({"update": {"phase": "refused", "digest": OTHER}}, Standing.WELL),
         ({"bundle_digest": OTHER, "update": {"phase": "shadow", "digest": DIGEST}}, Standing.TRYING),

@@ -10,20 +10,14 @@ from hypothesis import strategies as st
 
 from andon.hardware.edge.updates.policy import UpdatePolicy
 from andon.hardware.edge.updates.state import (
-    Checked,
     Compared,
     Event,
     Fetched,
+    Happened,
     Judged,
     Phase,
-    Proved,
     Refused,
-    Started,
-    Stopped,
-    Switched,
-    Ticked,
     UpdateState,
-    WentBack,
     step,
 )
 
@@ -51,14 +45,14 @@ def after(
     return state
 
 
-SHADOW: tuple[Event, ...] = (NEW, Checked(), Proved())
+SHADOW: tuple[Event, ...] = (NEW, Happened.CHECKED, Happened.PROVED)
 SWITCHING: tuple[Event, ...] = (*SHADOW, *[Compared(OK, OK)] * 5)
-PROBATION: tuple[Event, ...] = (*SWITCHING, Switched())
+PROBATION: tuple[Event, ...] = (*SWITCHING, Happened.SWITCHED)
 
 
 def test_a_good_version_goes_all_the_way() -> None:
     assert after(NEW).phase is Phase.FETCHED
-    assert after(NEW, Checked()).phase is Phase.CHECKED
+    assert after(NEW, Happened.CHECKED).phase is Phase.CHECKED
     assert after(*SHADOW).phase is Phase.SHADOW
     assert after(*SHADOW, *[Compared(OK, OK)] * 4).phase is Phase.SHADOW
     assert after(*SWITCHING).phase is Phase.SWITCHING
@@ -68,16 +62,16 @@ def test_a_good_version_goes_all_the_way() -> None:
 
 
 def test_the_first_version_has_nothing_to_be_compared_with() -> None:
-    first: tuple[Event, ...] = (Fetched("new", None, None, "source"), Checked(), Proved())
+    first: tuple[Event, ...] = (Fetched("new", None, None, "source"), Happened.CHECKED, Happened.PROVED)
     assert after(*first).phase is Phase.SWITCHING
-    assert after(*first, Switched()).phase is Phase.KEPT
+    assert after(*first, Happened.SWITCHED).phase is Phase.KEPT
 
 
 def test_without_a_shadow_it_switches_at_once() -> None:
     assert after(*SHADOW, policy=UpdatePolicy(shadow_parts=0)).phase is Phase.SWITCHING
 
 
-@pytest.mark.parametrize("before", [(NEW,), (NEW, Checked()), SHADOW, SWITCHING])
+@pytest.mark.parametrize("before", [(NEW,), (NEW, Happened.CHECKED), SHADOW, SWITCHING])
 def test_it_is_refused_with_the_reason_before_it_runs(before: tuple[Event, ...]) -> None:
     refused = after(*before, Refused("bundle.parity", {"subject": "x"}))
     assert (refused.phase, refused.reason, refused.params) == (Phase.REFUSED, "bundle.parity", {"subject": "x"})
@@ -119,68 +113,76 @@ def test_a_version_that_fails_is_rolled_back_at_once(seen: list[Event], reason: 
     assert after(*PROBATION, *seen[:-1]).phase is Phase.PROBATION
     back = after(*PROBATION, *seen)
     assert (back.phase, back.reason, back.params) == (Phase.ROLLING_BACK, reason, params)
-    done = after(WentBack(), state=back)
+    done = after(Happened.WENT_BACK, state=back)
     assert (done.phase, done.reason, done.former, done.before) == (Phase.ROLLED_BACK, reason, "old", "older")
 
 
 def test_probation_needs_both_parts_and_time() -> None:
     on_probation = after(*PROBATION)
     assert after(*[Judged()] * 9, state=on_probation, at_s=59).phase is Phase.PROBATION
-    assert after(*[Judged()] * 3, Ticked(), state=on_probation, at_s=3600).phase is Phase.PROBATION
+    assert after(*[Judged()] * 3, Happened.TICKED, state=on_probation, at_s=3600).phase is Phase.PROBATION
     judged = after(*[Judged()] * 4, state=on_probation, at_s=59)
-    assert after(Ticked(), state=judged, at_s=60).phase is Phase.KEPT
+    assert after(Happened.TICKED, state=judged, at_s=60).phase is Phase.KEPT
 
 
 @pytest.mark.parametrize(
     ("before", "end"),
-    [((NEW,), "refused"), ((NEW, Checked()), "refused"), (SHADOW, "refused"), (PROBATION, "rolling_back")],
+    [((NEW,), "refused"), ((NEW, Happened.CHECKED), "refused"), (SHADOW, "refused"), (PROBATION, "rolling_back")],
 )
 def test_a_process_that_dies_again_and_again_condemns_the_version(before: tuple[Event, ...], end: str) -> None:
     state = after(*before)
     for start in range(1, 3):
-        state = after(Started(), state=state)
+        state = after(Happened.STARTED, state=state)
         assert state.phase.value != end, start
-        state = after(NEW, Checked() if len(before) > 1 else Ticked(), state=state)
-    state = after(Started(), state=state)
+        state = after(NEW, Happened.CHECKED if len(before) > 1 else Happened.TICKED, state=state)
+    state = after(Happened.STARTED, state=state)
     assert (state.phase.value, state.reason) == (end, "update.starts")
     assert state.params == {"found": 3, "expected": 2}
+
+
+def test_what_is_being_switched_is_brought_to_its_end_whatever_dies() -> None:
+    """The disk may have switched already: a version that runs is watched, and never said to be refused."""
+    state = after(*SWITCHING, *[Happened.STARTED] * 9)
+    assert (state.phase, state.starts) == (Phase.SWITCHING, 9)
+    watched = after(Happened.SWITCHED, state=state)
+    assert (watched.phase, watched.starts) == (Phase.PROBATION, 0)
 
 
 def test_a_process_that_was_stopped_in_order_does_not() -> None:
     state = after(*PROBATION)
     for _ in range(9):
-        state = after(Stopped(), Started(), state=state)
+        state = after(Happened.STOPPED, Happened.STARTED, state=state)
     assert (state.phase, state.starts) == (Phase.PROBATION, 0)
 
 
 def test_what_was_fetched_is_fetched_again_by_the_next_process() -> None:
-    for before in ((NEW,), (NEW, Checked())):
-        assert after(*before, Started()).phase is Phase.IDLE
+    for before in ((NEW,), (NEW, Happened.CHECKED)):
+        assert after(*before, Happened.STARTED).phase is Phase.IDLE
 
 
 def test_another_version_has_its_own_starts() -> None:
-    died = after(NEW, Started(), NEW, Started())
+    died = after(NEW, Happened.STARTED, NEW, Happened.STARTED)
     assert died.starts == 2
     assert after(Fetched("newer", "old", None, ""), state=died).starts == 0
 
 
 EVENTS: list[Event] = [
     NEW,
-    Checked(),
-    Proved(),
+    Happened.CHECKED,
+    Happened.PROVED,
     Refused("x", {}),
     Compared(OK, OK),
     Compared(OK, NG),
     Compared(NG, OK),
     Compared(OK, None),
-    Switched(),
+    Happened.SWITCHED,
     Judged(),
     Judged(failed=True),
     Judged(missed_takt=True),
-    Ticked(),
-    Started(),
-    Stopped(),
-    WentBack(),
+    Happened.TICKED,
+    Happened.STARTED,
+    Happened.STOPPED,
+    Happened.WENT_BACK,
 ]
 
 
@@ -198,4 +200,8 @@ def test_whatever_happens_it_decides_only_after_its_shadow(happened: list[tuple[
             assert state.former == "old"
         if state.phase in (Phase.REFUSED, Phase.ROLLED_BACK):
             assert state.reason
+        if state.phase is Phase.REFUSED and event is Happened.STARTED:
+            assert before.phase in (Phase.REFUSED, Phase.FETCHED, Phase.CHECKED, Phase.SHADOW), (
+                "nothing of it is in place"
+            )
         assert msgspec.json.decode(msgspec.json.encode(state), type=UpdateState) == state
