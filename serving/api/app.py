@@ -9,6 +9,7 @@ from typing import Protocol
 
 from fastapi import APIRouter, FastAPI
 
+from andon.datasets.condition.desk import SignalDesk
 from andon.datasets.store.conditions import UNTOLD, Conditions, Teller
 from andon.datasets.store.opening import Store
 from andon.models.alerts.case import AlertPolicy
@@ -37,10 +38,9 @@ from andon.serving.engine.archive import Archive
 from andon.serving.engine.broadcast import Broadcast
 from andon.serving.engine.engine import Engine
 from andon.serving.engine.housekeeping import housekeeping
+from andon.serving.engine.listening import listening
 from andon.serving.engine.metrics import Metrics
 from andon.serving.engine.repository import ModelRepository
-from andon.serving.engine.signals import SignalDesk
-from andon.serving.engine.silence import listening
 from andon.serving.engine.watching import watching
 from andon.serving.security.endpoints import AccountEndpoints
 from andon.serving.security.guard import Guard

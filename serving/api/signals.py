@@ -1,11 +1,11 @@
 """``/api/v1/signals``: a signal in, the diagnosis of its machine out, with any alert."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,18 +14,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from andon.datasets.assets.known import said_machine
+from andon.datasets.condition.desk import Assessment, HealthJudge, SignalDesk
+from andon.datasets.condition.records import describe
 from andon.datasets.store.conditions import SignalRecord
 from andon.datasets.store.signals import KeptSignals, SignalFilter
 from andon.datasets.vibration.diagnosed import READ_S, first_block
 from andon.datasets.vibration.hints import RecordHints, rate_checked, rpm_checked, unit_named
 from andon.datasets.vibration.parquet_files import parquet_bytes
-from andon.models.alerts.card import alert_document
 from andon.models.health.settings import Source
 from andon.models.types.errors import DataError, NotFoundError, RecordError
-from andon.models.types.identifiers import new_id
-from andon.models.types.moments import as_text
 from andon.models.types.vibration import Machine, Samples, Severity, Signal, Unit
-from andon.models.vibration.documents import diagnosis_document
 from andon.serving.api import schemas
 from andon.serving.api.answers import JSON, as_page
 from andon.serving.api.bodies import Sent, checked_key, read_body
@@ -37,7 +35,6 @@ from andon.serving.engine.archive import request_digest
 from andon.serving.engine.errors import MediaTypeError, RequestError
 from andon.serving.engine.models import ServedHealth
 from andon.serving.engine.replies import ReplyCache
-from andon.serving.engine.signals import Assessment, SignalDesk
 from andon.serving.security.grades import Destination
 
 BINARY = "application/octet-stream"
@@ -162,9 +159,10 @@ class SignalEndpoints:
             return kept
         signal, said = read_signal(body, media_type, said)
         model = self._model(said.model)
+        judge = model.judge if model else None
         waveform = self._service.archive.store.blobs.put(parquet_bytes(signal))
-        describe = partial(_record, signal, model, waveform, sent)
-        return self._desk.assess(signal, said.described(), model, describe).document
+        record = partial(_record, signal, judge, waveform, sent)
+        return self._desk.assess(signal, said.described(), judge, record).document
 
     def _model(self, name: str | None) -> ServedHealth | None:
         """The model that is named, or the only one that judges signals; without any, physics alone diagnoses."""
@@ -280,56 +278,7 @@ def _in_utc(time: datetime) -> datetime:
 
 
 def _record(
-    signal: Signal,
-    model: ServedHealth | None,
-    waveform: str,
-    sent: Sent | None,
-    assessed: Assessment,
+    signal: Signal, judge: HealthJudge | None, waveform: str, sent: Sent | None, assessed: Assessment
 ) -> SignalRecord:
-    identifier, found = new_id(), assessed.diagnosis
-    document = {
-        "id": identifier,
-        "time": as_text(assessed.time),
-        "path": None,
-        "asset": signal.asset or None,
-        "sensor_name": signal.sensor or None,
-        **diagnosis_document(found),
-        "plots": [],
-        "health": _health_document(assessed, model),
-        "alerts": [alert_document(alert) for alert in assessed.alerts],
-        "ledger_hash": None,
-    }
-    return SignalRecord(
-        id=identifier,
-        time=assessed.time,
-        received=datetime.now(UTC),
-        asset=signal.asset,
-        sensor=signal.sensor,
-        rate_hz=signal.rate_hz,
-        unit=signal.unit.value,
-        rpm=signal.rpm,
-        duration_s=signal.duration_s,
-        fault=found.fault.value,
-        severity=found.severity.value,
-        zone=document["zone"],
-        running=assessed.health.running,
-        waveform=waveform,
-        indicators={name: value for name, value in document["indicators"].items() if value is not None},
-        request_key=sent.key if sent else None,
-        request_digest=sent.digest if sent else None,
-        document=msgspec.json.encode(document),
-    )
-
-
-def _health_document(assessed: Assessment, model: ServedHealth | None) -> dict[str, Any] | None:
-    middle = assessed.health.middle
-    if middle is None or model is None:
-        return None
-    return {
-        "model": model.name,
-        "bundle_digest": model.digest,
-        "anomalous": assessed.health.abnormal,
-        "score": middle.score,
-        "threshold": middle.threshold,
-        "contributions": dict(middle.contributions or {}),
-    }
+    record = describe(signal, judge, waveform, assessed)
+    return replace(record, request_key=sent.key, request_digest=sent.digest) if sent else record

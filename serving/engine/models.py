@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from andon.datasets.condition.desk import HealthJudge
 from andon.models.bundle.manifest import AnyManifest, HealthManifest, VisionManifest
 from andon.models.bundle.runtime import LoadedBundle, LoadedHealth, LoadedInspector
 from andon.models.health.watching import HealthModel
@@ -47,6 +48,11 @@ class ServedHealth(Model):
 
     manifest: HealthManifest
     health: HealthModel
+
+    @property
+    def judge(self) -> HealthJudge:
+        """What judges signals."""
+        return HealthJudge(self.name, self.digest, self.health, self.manifest.alerts)
 
 
 def served(name: str, loaded: LoadedBundle) -> Model:

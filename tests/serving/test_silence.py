@@ -9,12 +9,12 @@ from tests.serving.clients import at_this_machine
 from tests.serving.conftest import OPTIONS
 from tests.serving.signal_requests import CALM, said_of, send, send_series
 
+from andon.datasets.condition.silence import look_for_silence
 from andon.datasets.store.conditions import Conditions
 from andon.datasets.store.opening import Store
 from andon.models.alerts.case import AlertEvent, AlertKind, AlertPolicy
 from andon.serving.api.app import create_app
 from andon.serving.engine.repository import ModelRepository
-from andon.serving.engine.silence import look_for_silence
 
 POLICY = AlertPolicy(silence_s=60.0)
 

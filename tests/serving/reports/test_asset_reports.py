@@ -18,6 +18,7 @@ from tests.motors import ASSETS, START
 from tests.serving.conftest import OPTIONS
 from tests.serving.signal_requests import SICK, STEP, send_series
 
+from andon.datasets.condition.desk import SignalDesk
 from andon.datasets.store.alerts import Action, Alerts, Word
 from andon.datasets.store.assets import Assets, Snapshot
 from andon.datasets.store.conditions import Conditions
@@ -36,7 +37,6 @@ from andon.serving.engine.broadcast import Broadcast
 from andon.serving.engine.engine import Engine
 from andon.serving.engine.metrics import Metrics
 from andon.serving.engine.repository import ModelRepository
-from andon.serving.engine.signals import SignalDesk
 from andon.serving.reports.asset_report import asset_report
 from andon.serving.reports.running import gaps_of, hours_of
 from andon.serving.security.roles import Caller, Kind, Role

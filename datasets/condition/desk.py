@@ -10,6 +10,7 @@ from andon.datasets.store.conditions import Conditions, Decision, SignalRecord
 from andon.models.alerts.case import Alert, AlertPolicy, Observation
 from andon.models.alerts.rules import decide, note_arrivals
 from andon.models.health.operating import Row
+from andon.models.health.watching import HealthModel
 from andon.models.monitoring.features import feature_rows
 from andon.models.monitoring.watch import (
     HealthMemory,
@@ -23,7 +24,24 @@ from andon.models.stream.windows import Head
 from andon.models.types.identifiers import new_id
 from andon.models.types.vibration import Diagnosis, Machine, Signal
 from andon.models.vibration.diagnosis import PhysicsDiagnoser
-from andon.serving.engine.models import ServedHealth
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HealthJudge:
+    """A health bundle that judges signals.
+
+    Parameters
+    ----------
+    name
+        Under which it serves.
+    policy
+        When alerts are given.
+    """
+
+    name: str
+    digest: str
+    health: HealthModel
+    policy: AlertPolicy
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +78,7 @@ class SignalDesk:
         self._conditions = conditions
         self._policy = policy
 
-    def assess(self, signal: Signal, said: Machine, model: ServedHealth | None, describe: Describe) -> SignalRecord:
+    def assess(self, signal: Signal, said: Machine, judge: HealthJudge | None, describe: Describe) -> SignalRecord:
         """Diagnose a signal, judge the health of its sensor, let the alert rules decide, and keep it all.
 
         Parameters
@@ -69,8 +87,8 @@ class SignalDesk:
             One without a time was taken now.
         said
             What the sender says of the machine; it wins over what is known.
-        model
-            Judges health, and brings the alert rules that go with it; None where no model does.
+        judge
+            Judges health; None where no bundle does.
 
         Raises
         ------
@@ -80,13 +98,13 @@ class SignalDesk:
         time = signal.time or datetime.now(UTC)
         machine = completed(said, self._machines(signal.asset))
         name = watched_name(signal.asset, signal.sensor)
-        judge = model if signal.asset else None
+        judge = judge if signal.asset else None
         own = self._memory(judge, name).own_levels(name) if judge else None
         found = PhysicsDiagnoser(own).diagnose(signal, machine)
         rows = _rows(signal, judge) if judge and found.sensor.ok else ()
         with self._conditions.deciding(signal.asset) as decision:
             health = _judge(decision, judge, name, rows) if judge and rows else SnapshotHealth()
-            policy = judge.manifest.alerts if judge else self._policy
+            policy = judge.policy if judge else self._policy
             observations = _observations(_head(signal, time), health, found) if signal.asset else []
             alerts = _decide(decision, policy, observations, signal.sensor)
             record = describe(Assessment(time, found, health, alerts))
@@ -94,15 +112,15 @@ class SignalDesk:
             decision.keep_alerts(alerts, record.received)
         return record
 
-    def _memory(self, model: ServedHealth, name: str) -> HealthMemory:
-        return HealthMemory(model.health, self._conditions.health(model.digest, name))
+    def _memory(self, judge: HealthJudge, name: str) -> HealthMemory:
+        return HealthMemory(judge.health, self._conditions.health(judge.digest, name))
 
 
-def _judge(decision: Decision, model: ServedHealth, name: str, rows: Sequence[Row]) -> SnapshotHealth:
-    memory = HealthMemory(model.health, decision.health(model.digest, name))
+def _judge(decision: Decision, judge: HealthJudge, name: str, rows: Sequence[Row]) -> SnapshotHealth:
+    memory = HealthMemory(judge.health, decision.health(judge.digest, name))
     health = memory.judge(name, rows)
     for state in memory.states:
-        decision.keep_health(model.digest, state, datetime.now(UTC))
+        decision.keep_health(judge.digest, state, datetime.now(UTC))
     return health
 
 
@@ -119,8 +137,8 @@ def _decide(
     return tuple(chain.from_iterable(steps))
 
 
-def _rows(signal: Signal, model: ServedHealth) -> list[Row]:
-    contract = model.health.contract
+def _rows(signal: Signal, judge: HealthJudge) -> list[Row]:
+    contract = judge.health.contract
     return feature_rows(signal.samples[None], signal.rate_hz, signal.unit, signal.rpm, contract)[0]
 
 

@@ -1,18 +1,11 @@
 """Look for sensors from which nothing comes any more, and for reminders that are due."""
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from andon.datasets.store.conditions import Conditions
 from andon.models.alerts.case import Alert, AlertPolicy
 from andon.models.alerts.rules import decide_silence
-from andon.models.types.errors import ResourceError
 from andon.models.types.identifiers import new_id
-
-logger = logging.getLogger(__name__)
 
 GAPS = 3
 """How many of its usual gaps a sensor may be quiet: one snapshot may be lost, and the next late."""
@@ -35,23 +28,3 @@ def look_for_silence(conditions: Conditions, policy: AlertPolicy, now: datetime)
             decision.keep_alerts(alerts, now)
         given += alerts
     return given
-
-
-@asynccontextmanager
-async def listening(conditions: Conditions, policy: AlertPolicy, seconds: float) -> AsyncIterator[None]:
-    """Look for silence every ``seconds`` while the block runs."""
-    task = asyncio.create_task(_listen(conditions, policy, seconds))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-async def _listen(conditions: Conditions, policy: AlertPolicy, seconds: float) -> None:
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await asyncio.to_thread(look_for_silence, conditions, policy, datetime.now(UTC))
-        except ResourceError as error:
-            logger.warning("silence not looked for", extra={"fields": {"code": error.code, "reason": str(error)}})
