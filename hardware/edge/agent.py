@@ -15,7 +15,7 @@ from andon.datasets.store.recorder import BundleRecord
 from andon.datasets.store.retention import KeepingRules
 from andon.hardware.camera.reopening import ReopeningCamera
 from andon.hardware.edge.cleaning import cleaning
-from andon.hardware.edge.config import EdgeConfig, Recipe, StationPlan
+from andon.hardware.edge.config.plans import EdgeConfig, Recipe, StationPlan
 from andon.hardware.edge.judging import CodeReader, Judge, RecipeInUse, no_code
 from andon.hardware.edge.records import PartRecords
 from andon.hardware.edge.station import Station, StationParts

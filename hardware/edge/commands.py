@@ -11,7 +11,8 @@ from pathlib import Path
 from threading import Event
 
 from andon.hardware.edge.agent import Agent, opened_box, placed_recipes
-from andon.hardware.edge.config import CAMERAS, PLCS, ConfigError, EdgeConfig, Fault, installed, read_config
+from andon.hardware.edge.config.plans import EdgeConfig
+from andon.hardware.edge.config.reading import CAMERAS, PLCS, ConfigError, Fault, installed, read_config
 from andon.hardware.edge.demo import run_demo
 from andon.hardware.edge.notify import tell_systemd, watchdog_s
 from andon.hardware.edge.status import status_document, telling

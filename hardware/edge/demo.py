@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 
 from andon.hardware.edge.agent import opened_box
-from andon.hardware.edge.config import PLCS, installed, read_config
+from andon.hardware.edge.config.reading import PLCS, installed, read_config
 from andon.hardware.edge.status import status_document, telling
 from andon.hardware.sim.modbus_plc import ModbusPlcClient
 from andon.hardware.sim.simulated_camera import Failure, FailureKind, SimulatedCamera, SimulatedDevice

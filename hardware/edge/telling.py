@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from andon.datasets.store.opening import Store
-from andon.hardware.edge.config import BrokerPlan, EdgeConfig, SparkplugPlan, UploadPlan
+from andon.hardware.edge.config.plans import BrokerPlan, EdgeConfig, SparkplugPlan, UploadPlan
 from andon.hardware.edge.records import Listener
 from andon.hardware.edge.upload import Progress, Uploader
 from andon.hardware.messaging.documents import StationVerdict, verdict_message

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from andon.hardware.edge.places import Path
+from andon.hardware.edge.config.places import Path
 from andon.models.types.errors import Param
 
 _UNITS = frozenset(

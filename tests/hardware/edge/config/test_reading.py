@@ -8,9 +8,9 @@ from typing import Any
 import certifi
 import pytest
 
-from andon.hardware.edge.config import CAMERAS as CAMERA_KINDS
-from andon.hardware.edge.config import PLCS as PLC_KINDS
-from andon.hardware.edge.config import ConfigError, Kinds, installed, read_config
+from andon.hardware.edge.config.reading import CAMERAS as CAMERA_KINDS
+from andon.hardware.edge.config.reading import PLCS as PLC_KINDS
+from andon.hardware.edge.config.reading import ConfigError, Kinds, installed, read_config
 from andon.models.types.camera import TriggerSource
 from andon.models.types.errors import OptionError
 
@@ -200,7 +200,7 @@ def test_what_is_no_toml_is_one_mistake(written: Callable[[str], Path], text: st
 
 @pytest.mark.parametrize("page", ["edge.md", "edge.zh-CN.md"])
 def test_the_documented_configuration_is_one(page: str, tmp_path: Path) -> None:
-    text = (Path(__file__).parents[3] / "docs" / page).read_text(encoding="utf-8")
+    text = (Path(__file__).parents[4] / "docs" / page).read_text(encoding="utf-8")
     whole, more = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     (tmp_path / "housing.andon").write_bytes(b"")
     (tmp_path / "line-1.key").write_text("secret", encoding="ascii")

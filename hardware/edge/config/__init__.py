@@ -1,0 +1,1 @@
+"""What a box runs: its configuration file, read and checked."""
