@@ -1,34 +1,33 @@
 """All stations of a box, put together from its configuration and run until it is told to stop."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
-from typing import Self
+from typing import Annotated, Self
+
+import msgspec
 
 from andon.datasets.store.opening import Store, StoreOptions, open_store
-from andon.datasets.store.recipes import Recipes
-from andon.datasets.store.recorder import BundleRecord
 from andon.datasets.store.retention import KeepingRules
 from andon.hardware.camera.reopening import ReopeningCamera
 from andon.hardware.edge.cleaning import cleaning
 from andon.hardware.edge.config.plans import EdgeConfig, Recipe, StationPlan
-from andon.hardware.edge.judging import CodeReader, Judge, RecipeInUse, no_code
+from andon.hardware.edge.following import FollowedBundle, FollowedRecipe, Following, User
+from andon.hardware.edge.judging import Judge, RecipeInUse, no_code
+from andon.hardware.edge.recipes import FixedRecipe, PlacedInspector, StationRecipe, in_use, placed_inspector
 from andon.hardware.edge.records import PartRecords
+from andon.hardware.edge.serials import BoardSerials, NoSerials, PlcSerials, Serials
 from andon.hardware.edge.station import Station, StationParts
 from andon.hardware.edge.telling import Tellers, tellers
-from andon.hardware.profiles.affinity import bound_to
-from andon.hardware.profiles.placing import Refusal, installed_runtime, place_bundle
-from andon.hardware.profiles.profile import DeviceProfile
-from andon.models.bundle.runtime import LoadedInspector
-from andon.models.bundle.storage import read_bundle
+from andon.hardware.edge.updates.journal import UpdateRefusedError
+from andon.hardware.plc.hermes import HermesSettings
 from andon.models.codes.reading import part_code_in
-from andon.models.types.errors import BundleError, ResourceError
+from andon.models.types.errors import ResourceError
 
-READERS: dict[str, CodeReader] = {"plc": no_code, "none": no_code, "code": part_code_in}
+RELEASES = "releases"
+"""Under the box's home: the versions of bundles that are followed."""
 
 
 class StationEndedError(ResourceError):
@@ -76,6 +75,14 @@ class Agent:
                 raise StationEndedError("edge.ended", station.parts.name)
 
 
+class RollBack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody wants another version of a release to run: that before, or the one that is named."""
+
+    release: str
+    by: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    digest: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     """All that runs on a box.
@@ -86,6 +93,8 @@ class Box:
         Not started yet.
     told
         Who is told of parts.
+    followed
+        Bundles whose releases are followed, by name.
     cleaner
         Keeps the disk from filling up.
     """
@@ -94,7 +103,20 @@ class Box:
     agent: Agent
     store: Store
     told: Tellers
+    followed: Mapping[str, FollowedBundle]
     cleaner: Thread
+
+    def roll_back(self, asked: RollBack) -> None:
+        """Go back to a version that is kept here.
+
+        Raises
+        ------
+        UpdateRefusedError
+            Nothing of that name is followed, or there is no such version to go back to.
+        """
+        if asked.release not in self.followed:
+            raise UpdateRefusedError("update.not_followed", asked.release, expected=", ".join(self.followed) or "-")
+        self.followed[asked.release].updater.roll_back(asked.by, asked.digest)
 
 
 @contextmanager
@@ -105,10 +127,12 @@ def opened_box(config: EdgeConfig, home: Path) -> Iterator[Box]:
     ------
     BundleError
         A bundle is damaged, or this box does not reproduce its goldens.
+    OptionError
+        A key, a password or a certificate cannot be read.
     ResourceError
         The store cannot be opened.
     """
-    recipes = placed_recipes(config)
+    placed = placed_bundles(config)
     with ExitStack() as closing:
         store = open_store(home, StoreOptions(config.box.box, reserve_bytes=config.box.reserve_mib << 20))
         closing.enter_context(store.database)
@@ -117,68 +141,79 @@ def opened_box(config: EdgeConfig, home: Path) -> Iterator[Box]:
         records = PartRecords(store, told.listeners)
         closing.callback(records.close)
         records.tell_again()
-        make = partial(_station, config, store, records, recipes)
-        yield Box(config.box.box, Agent([make(plan) for plan in config.stations]), store, told, cleaner)
+        followed = {
+            name: closing.enter_context(_followed(config, store, home / RELEASES / name, users))
+            for name, users in config.releases().items()
+        }
+        stations = []
+        for plan in config.stations:
+            recipes = {
+                config.recipes[name].number: _recipe(config.recipes[name], plan, store, placed, followed)
+                for name in plan.recipes
+            }
+            serials = closing.enter_context(_serials(config, plan))
+            stations.append(_station(config, plan, records, recipes, serials))
+        yield Box(config.box.box, Agent(stations), store, told, followed, cleaner)
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedInspector:
-    """A vision bundle on a device.
-
-    Parameters
-    ----------
-    refusals
-        Devices that were to be used before, and why they are not.
-    """
-
-    loaded: LoadedInspector
-    provider: str
-    refusals: Sequence[Refusal]
+def placed_bundles(config: EdgeConfig) -> dict[str, PlacedInspector]:
+    """Put the bundles that stay the same on the box's device, each once. Raises as ``opened_box`` does."""
+    return {bundle: placed_inspector(path, config.device) for bundle, path in config.bundles().items()}
 
 
-def placed_recipes(config: EdgeConfig) -> dict[str, PlacedInspector]:
-    """Put the bundles of all recipes on the box's device, each once. Raises as ``opened_box`` does."""
-    by_bundle = {recipe.bundle: config.bundle_of(recipe) for recipe in config.recipes.values()}
-    placed = {bundle: _placed(path, config.device) for bundle, path in by_bundle.items()}
-    return {name: placed[recipe.bundle] for name, recipe in config.recipes.items()}
+def _followed(config: EdgeConfig, store: Store, folder: Path, users: Sequence[tuple[Recipe, str]]) -> FollowedBundle:
+    assert config.updates, "the configuration was checked"
+
+    def prepare(placed: PlacedInspector) -> dict[User, RecipeInUse]:
+        return {
+            (recipe.name, station): in_use(store, recipe, station, folder.name, placed) for recipe, station in users
+        }
+
+    settings = config.updates.settings(config.folder, folder.name)
+    following = Following(folder=folder, settings=settings, poll_s=config.updates.poll_s, device=config.device)
+    return FollowedBundle(following, config.updates.bundles(config.folder), prepare)
 
 
-def _placed(path: Path, device: DeviceProfile) -> PlacedInspector:
-    with bound_to(device.cores):
-        placed = place_bundle(read_bundle(path), str(path), device, installed_runtime())
-    if not isinstance(placed.loaded, LoadedInspector):
-        found = placed.loaded.bundle.manifest.label
-        raise BundleError("bundle.kind", str(path), found=found, expected=LoadedInspector.kind)
-    return PlacedInspector(placed.loaded, placed.provider, placed.refusals)
+def _recipe(
+    recipe: Recipe,
+    plan: StationPlan,
+    store: Store,
+    placed: Mapping[str, PlacedInspector],
+    followed: Mapping[str, FollowedBundle],
+) -> StationRecipe:
+    if recipe.release:
+        return FollowedRecipe(recipe.name, recipe.settings, plan.name, followed[recipe.release])
+    assert recipe.bundle, "the configuration was checked"
+    return FixedRecipe(in_use(store, recipe, plan.name, Path(recipe.bundle).stem, placed[recipe.bundle]))
+
+
+@contextmanager
+def _serials(config: EdgeConfig, plan: StationPlan) -> Iterator[Serials]:
+    if plan.hermes:
+        upstream = config.hermes[plan.hermes]
+        with BoardSerials(upstream.opening, HermesSettings(machine_id=plan.name, lane=upstream.lane)) as serials:
+            yield serials
+    else:
+        yield PlcSerials() if plan.serial == "plc" else NoSerials()
 
 
 def _station(
     config: EdgeConfig,
-    store: Store,
-    records: PartRecords,
-    placed: dict[str, PlacedInspector],
     plan: StationPlan,
+    records: PartRecords,
+    recipes: Mapping[int, StationRecipe],
+    serials: Serials,
 ) -> Station:
-    chosen = [config.recipes[name] for name in plan.recipes]
     camera = ReopeningCamera(config.cameras[plan.camera], plan.camera)
     return Station(
         StationParts(
             name=plan.name,
             takt_s=plan.takt_s,
             link=config.plcs[plan.plc](),
-            judge=Judge(camera, plan.retakes, READERS[plan.serial]),
-            recipes={each.number: _in_use(store, each, plan.name, placed[each.name]) for each in chosen},
+            judge=Judge(camera, plan.retakes, part_code_in if plan.serial == "code" else no_code),
+            recipes=recipes,
             records=records,
             cores=config.device.cores,
-            takes_serial=plan.serial == "plc",
+            serials=serials,
         )
     )
-
-
-def _in_use(store: Store, recipe: Recipe, station: str, placed: PlacedInspector) -> RecipeInUse:
-    """Keep what the recipe says for good, so that every record can name it."""
-    bundle = placed.loaded.bundle
-    document = {**asdict(recipe.settings), "camera": recipe.camera, "number": recipe.number}
-    kept = Recipes(store.database).put(recipe.name, station, document, bundle.digest, datetime.now(UTC))
-    record = BundleRecord(bundle.digest, Path(recipe.bundle).stem, bundle.manifest.label, bundle.manifest.encode())
-    return RecipeInUse(recipe.name, kept, recipe.settings, record, placed.loaded.inspector, placed.provider)

@@ -6,16 +6,15 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from threading import Event
 
-from andon.hardware.edge.agent import Agent, opened_box, placed_recipes
+from andon.hardware.edge.agent import Agent, opened_box, placed_bundles
 from andon.hardware.edge.config.plans import EdgeConfig
 from andon.hardware.edge.config.reading import CAMERAS, PLCS, ConfigError, Fault, installed, read_config
 from andon.hardware.edge.demo import run_demo
 from andon.hardware.edge.notify import tell_systemd, watchdog_s
-from andon.hardware.edge.status import status_document, telling
+from andon.hardware.edge.status_server import telling
 from andon.hardware.profiles.commands import bench, bench_options
 from andon.models.command.console import Console
 from andon.models.command.logs import log_as_json
@@ -45,11 +44,13 @@ def _check(arguments: argparse.Namespace, console: Console) -> int:
     config = _config(arguments.config, console)
     if config is None:
         return BAD_INPUT
-    placed = placed_recipes(config)
+    placed = placed_bundles(config)
     for refusal in {refusal for each in placed.values() for refusal in each.refusals}:
         console.say("profile.not_used", reason=console.catalogue.error(refusal.error))
     for plan in config.stations:
-        digests = {name: placed[name].loaded.bundle.digest for name in plan.recipes}
+        recipes = [config.recipes[name] for name in plan.recipes]
+        # What a release holds is known once it is fetched.
+        digests = {each.name: placed[each.bundle].loaded.bundle.digest if each.bundle else None for each in recipes}
         console.emit({"station": plan.name, "camera": plan.camera, "plc": plan.plc, "recipes": digests, "ok": True})
         console.say("edge.station_fits", name=plan.name, camera=plan.camera, plc=plan.plc, recipes=", ".join(digests))
     return DONE
@@ -78,9 +79,8 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
         return BAD_INPUT
     log_as_json(sys.stderr)
     with _stopped_by_signals() as stop, opened_box(config, andon_home(os.environ) / FOLDER) as box:
-        document = partial(status_document, box)
         plan = config.status
-        with telling(plan.host, plan.port, plan.key(config.folder), document, console.catalogue) as address, box.agent:
+        with telling(plan.host, plan.port, plan.key(config.folder), box, console.catalogue) as address, box.agent:
             stations = [each.parts.name for each in box.agent.stations]
             console.say("edge.running", url=address, stations=", ".join(stations))
             console.emit({"url": address, "stations": stations})

@@ -5,14 +5,14 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 
 from andon.hardware.edge.agent import opened_box
 from andon.hardware.edge.config.reading import PLCS, installed, read_config
-from andon.hardware.edge.status import status_document, telling
+from andon.hardware.edge.status import status_document
+from andon.hardware.edge.status_server import telling
 from andon.hardware.sim.modbus_plc import ModbusPlcClient
 from andon.hardware.sim.simulated_camera import Failure, FailureKind, SimulatedCamera, SimulatedDevice
 from andon.hardware.sim.simulated_plc import Part, PartSeen, SimulatedPlc
@@ -84,13 +84,12 @@ def run_demo(bundle: Path, images: str, console: Console) -> None:
         cameras = {"simulated": lambda: lambda: SimulatedCamera(device)}
         config = read_config(folder / "line.toml", cameras, installed(PLCS))
         box = running.enter_context(opened_box(config, folder / "home"))
-        document = partial(status_document, box)
-        url = running.enter_context(telling("127.0.0.1", 0, None, document, console.catalogue))
+        url = running.enter_context(telling("127.0.0.1", 0, None, box, console.catalogue))
         console.say("edge.running", url=url, stations="S1")
         running.enter_context(box.agent)
         wire = running.enter_context(ModbusPlcClient(port=plc_port))
         seen = list(_seen(SimulatedPlc(wire, takt_s=TAKT_S, restart_s=0.2), device, console))
-        _conclude(seen, document(), console)
+        _conclude(seen, status_document(box), console)
 
 
 def _seen(plc: SimulatedPlc, device: SimulatedDevice, console: Console) -> Iterator[PartSeen]:

@@ -50,6 +50,8 @@ class Judged:
 
     Parameters
     ----------
+    found
+        What the bundle said of the picture, whether or not the part's code could be read.
     takes
         How many pictures it took.
     take_ms
@@ -58,6 +60,7 @@ class Judged:
 
     recipe: RecipeInUse
     shot: Shot
+    found: Verdict
     inspection: Inspection
     code: PartCode | None
     takes: int
@@ -123,11 +126,12 @@ class Judge:
         if not shot.is_complete:
             return None
         inspection = recipe.inspector.inspect(shot.frame)
+        found = inspection.verdict
         try:
             code = said or self.read_code(shot.frame)
         except CodeError:
             code, inspection = None, _unnamed(inspection)
-        return Judged(recipe, shot, inspection, code, take, take_ms)
+        return Judged(recipe, shot, found, inspection, code, take, take_ms)
 
 
 def _unnamed(inspection: Inspection) -> Inspection:

@@ -5,16 +5,18 @@ model. The heartbeat is written by the line's thread: it stands still where that
 """
 
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from threading import Event
 from time import monotonic, sleep
 
 from andon.hardware.edge.judging import IncompleteFrameError, Judge, Judged, RecipeInUse
+from andon.hardware.edge.recipes import StationRecipe
 from andon.hardware.edge.records import NotKeptError, PartRecords, Told, code_of
+from andon.hardware.edge.serials import NoBoardError, PlcSerials, Serials
 from andon.hardware.plc.handshake import (
     Acknowledged,
     Answer,
@@ -30,8 +32,8 @@ from andon.hardware.profiles.affinity import keep_to
 from andon.models.codes.errors import CodeError
 from andon.models.codes.parsing import PartCode, parse_code
 from andon.models.graphs.cancelling import Cancellation
-from andon.models.types.camera import CameraLostError, CameraSettingError, NoFrameError, TriggerSource
-from andon.models.types.errors import AndonError, ResourceError
+from andon.models.types.camera import CameraLostError, CameraSettingError, CameraSettings, NoFrameError, TriggerSource
+from andon.models.types.errors import AndonError, BundleError, ResourceError
 from andon.models.types.line import COUNTS, LineFault, LineInputs, LineLink, LineLostError, VerdictCode
 from andon.models.types.vision import Verdict
 
@@ -76,18 +78,39 @@ class StationParts:
         By their numbers; the first is active at first.
     cores
         Logical processors that judging keeps to; none for all.
-    takes_serial
-        Whether the PLC says the part's serial number.
+    serials
+        Where parts get their serial numbers from.
     """
 
     name: str
     takt_s: float
     link: LineLink
     judge: Judge
-    recipes: Mapping[int, RecipeInUse]
+    recipes: Mapping[int, StationRecipe]
     records: PartRecords
     cores: Sequence[int] = ()
-    takes_serial: bool = True
+    serials: Serials = field(default_factory=PlcSerials)
+
+
+def _nothing() -> None:
+    """Nothing is to be noted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What came of a part.
+
+    Parameters
+    ----------
+    inspection
+        Its record, where it was judged.
+    note
+        Lets the recipe know, once the PLC is told.
+    """
+
+    answer: Answer
+    inspection: str | None = None
+    note: Callable[[], None] = _nothing
 
 
 class Station:
@@ -100,8 +123,8 @@ class Station:
         self._told = parts.records.last_answer(parts.name)
         self.state = Handshake(recipe=first, answer=self._told.answer if self._told else None)
         self._work = ThreadPoolExecutor(1, f"judge {parts.name}", partial(keep_to, parts.cores))
-        self._applied: RecipeInUse | None = None
-        """Whose settings the camera has; the judge's thread alone looks at it."""
+        self._applied: CameraSettings | None = None
+        """What the camera has; the judge's thread alone looks at it."""
         self._preparing: Future[None] | None = None
         self._late: tuple[Future[tuple[Judged, str]], Answer] | None = None
         self._looked_s = float("-inf")
@@ -116,9 +139,10 @@ class Station:
             self._tell()
 
     def _turn(self) -> None:
-        """One round: what the PLC says, what follows from it, how things are, what the PLC is told."""
+        """One round: how things are, what the PLC is told, what it says, and what follows from that."""
         self._look()
         self._tell()
+        self.parts.serials.attend(self.state.phase is Phase.IDLE and self.state.fault is LineFault.NONE)
         inputs = self._read()
         received_s = monotonic()
         if inputs is None:
@@ -154,20 +178,20 @@ class Station:
         """Bring the camera to a recipe's settings; until that is done no trigger is taken, because of ``fault``."""
         self.state = replace(self.state, recipe=recipe, fault=fault)
         self._applied = None
-        in_use = self.parts.recipes[recipe]
+        settings = self.parts.recipes[recipe].settings
 
         def prepare() -> None:
-            self._apply(in_use)
+            self._apply(settings)
             self.parts.judge.camera.arm()
 
         self._preparing = self._work.submit(prepare)
 
-    def _apply(self, recipe: RecipeInUse) -> None:
-        """Apply a recipe's settings unless the camera has them: one that refused some has neither the former nor these."""
-        if self._applied is not recipe:
+    def _apply(self, settings: CameraSettings) -> None:
+        """Apply settings unless the camera has them: one that refused some has neither the former nor these."""
+        if self._applied != settings:
             self._applied = None
-            self.parts.judge.camera.apply(recipe.settings)
-            self._applied = recipe
+            self.parts.judge.camera.apply(settings)
+            self._applied = settings
 
     def _look(self) -> None:
         """Look whether camera, model and disk are there, while no part is and the judge has nothing to do."""
@@ -210,8 +234,11 @@ class Station:
         try:
             self.parts.records.check()
             self.parts.judge.camera.check()
+            self.parts.recipes[self.state.recipe].current()
         except CameraLostError as error:
             self._fail(LineFault.CAMERA, error)
+        except BundleError as error:
+            self._fail(LineFault.MODEL, error)
         except ResourceError as error:
             self._fail(LineFault.STORAGE, error)
         else:
@@ -228,11 +255,13 @@ class Station:
     def _answer(self, trigger: Trigger, received_s: float) -> None:
         """Judge a part and tell the PLC, within the takt whatever happens."""
         due_s = received_s + self.parts.takt_s - ANSWER_S
-        answer, inspection = self._judged(trigger, due_s)
-        self._told = Told(answer, inspection)
+        outcome = self._judged(trigger, due_s)
+        answer = outcome.answer
+        self._told = Told(answer, outcome.inspection)
         self.state = answered(self.state, answer)
         self._tell()
         self._count(answer, received_s)
+        outcome.note()
         if answer.fault is LineFault.RECIPE and trigger.recipe in self.parts.recipes:
             self._prepare(trigger.recipe, LineFault.STARTING)
         else:
@@ -250,26 +279,37 @@ class Station:
         if answer.verdict is VerdictCode.ERROR and answer.fault is not LineFault.TAKT:
             self.parts.records.unjudged(self.parts.name, answer)
 
-    def _judged(self, trigger: Trigger, due_s: float) -> tuple[Answer, str | None]:
+    def _judged(self, trigger: Trigger, due_s: float) -> _Outcome:
         number = trigger.recipe or self.state.recipe
         if not self._can_change_to(number):
-            return _error(trigger, LineFault.RECIPE), None
+            return _Outcome(_error(trigger, LineFault.RECIPE))
         try:
-            code = parse_code(trigger.serial) if self.parts.takes_serial and trigger.serial else None
-        except CodeError as error:
+            code = self._code_of(trigger)
+            used = self.parts.recipes[number].current()
+        except (CodeError, NoBoardError) as error:
             self.figures.error = error
-            return _error(trigger, LineFault.SERIAL), None
+            return _Outcome(_error(trigger, LineFault.SERIAL))
+        except BundleError as error:
+            self._fail(LineFault.MODEL, error)
+            return _Outcome(_error(trigger, LineFault.MODEL))
         self.state = replace(self.state, recipe=number)
-        cancellation = Cancellation()
-        recipe = self.parts.recipes[number]
-        job = self._work.submit(self._judge_and_keep, trigger, recipe, code, due_s, cancellation)
+        return self._outcome_within(due_s, trigger, used, code)
+
+    def _code_of(self, trigger: Trigger) -> PartCode | None:
+        """The part's code, where its serial number is said."""
+        serial = self.parts.serials.take(trigger)
+        return parse_code(serial) if serial else None
+
+    def _outcome_within(self, due_s: float, trigger: Trigger, used: RecipeInUse, code: PartCode | None) -> _Outcome:
+        cancellation, recipe = Cancellation(), self.parts.recipes[self.state.recipe]
+        job = self._work.submit(self._judge_and_keep, trigger, used, code, due_s, cancellation)
         if self._waited(job, due_s):
-            return self._outcome(trigger, job)
+            return self._outcome(trigger, job, recipe, used)
         cancellation.cancel()
         answer = _error(trigger, LineFault.TAKT)
         self._late = job, answer
         self._fail(LineFault.MODEL, None)
-        return answer, None
+        return _Outcome(answer, note=partial(recipe.late, used))
 
     def _can_change_to(self, number: int) -> bool:
         """Say whether a part that is there can be judged by a recipe: where the camera's own line triggers, it has been exposed already."""
@@ -288,7 +328,7 @@ class Station:
     ) -> tuple[Judged, str]:
         """Judge a part and keep it; one that is late is kept as what the PLC was told."""
         with cancellation.applied():
-            self._apply(recipe)
+            self._apply(recipe.settings)
             judged = self.parts.judge.judge(recipe, code, due_s)
         told = code_of(judged.inspection.verdict) if monotonic() < due_s else VerdictCode.ERROR
         return judged, self.parts.records.keep(self.parts.name, trigger, judged, told)
@@ -300,20 +340,25 @@ class Station:
             wait([job], timeout=min(BEAT_S, left_s))
         return job.done()
 
-    def _outcome(self, trigger: Trigger, job: Future[tuple[Judged, str]]) -> tuple[Answer, str | None]:
+    def _outcome(
+        self, trigger: Trigger, job: Future[tuple[Judged, str]], recipe: StationRecipe, used: RecipeInUse
+    ) -> _Outcome:
         error = job.exception()
         if error is None:
             judged, identifier = job.result()
             inspection = judged.inspection
             self.figures.unclear += inspection.verdict is Verdict.RETAKE
             verdict = code_of(inspection.verdict)
-            return Answer(trigger, verdict, LineFault.NONE, inspection.score, inspection.threshold), identifier
+            answer = Answer(trigger, verdict, LineFault.NONE, inspection.score, inspection.threshold)
+            return _Outcome(answer, identifier, partial(recipe.judged, judged))
         fault = _fault_of(error)
         if fault in (LineFault.CAMERA, LineFault.STORAGE):
             self._fail(fault, error)
         elif isinstance(error, AndonError):
             self.figures.error = error
-        return _error(trigger, fault), None
+        return _Outcome(
+            _error(trigger, fault), note=partial(recipe.failed, used) if fault is LineFault.MODEL else _nothing
+        )
 
 
 def _error(trigger: Trigger, fault: LineFault) -> Answer:

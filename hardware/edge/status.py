@@ -1,16 +1,10 @@
-"""How a box is: a page for people, JSON for a fleet, figures for Prometheus."""
+"""How a box is: as a document, as figures for Prometheus, and as a page."""
 
-import hmac
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from html import escape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from json import dumps
-from threading import Thread
 from typing import Any
 
 import numpy as np
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -19,7 +13,6 @@ from andon.hardware.edge.agent import Box
 from andon.hardware.edge.station import Station
 from andon.hardware.edge.upload import Progress
 from andon.models.messages.catalogue import Catalogue
-from andon.models.types.errors import ResourceError
 from andon.models.types.line import LineFault, VerdictCode
 from andon.models.types.moments import as_text
 
@@ -76,11 +69,9 @@ def _station(station: Station) -> dict[str, Any]:
         # It starts anew for each part, as long as the camera is armed.
         "state": "running" if state.fault in (LineFault.NONE, LineFault.STARTING) else "stopped",
         "fault": state.fault.name.lower(),
-        "error": str(figures.error) if figures.error else None,
+        "error": str(figures.error) if figures.error else station.parts.serials.failure,
         "recipe": recipe.name,
-        "provider": recipe.provider,
-        "bundle": recipe.bundle.name,
-        "bundle_digest": recipe.bundle.digest,
+        **recipe.document(),
         "parts": sum(figures.told.values()),
         "ok": figures.told[VerdictCode.OK],
         "ng": figures.told[VerdictCode.NG] - figures.unclear,
@@ -92,13 +83,14 @@ def _station(station: Station) -> dict[str, Any]:
     }
 
 
-class _Figures(Collector):
+class Figures(Collector):
     """Reads the status anew for each scrape."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
 
     def collect(self) -> Iterator[Metric]:
+        """Build the figures."""
         parts = CounterMetricFamily("andon_edge_parts", "Parts that the PLC was answered", labels=["station", "told"])
         running = GaugeMetricFamily("andon_edge_station_running", "1 where a station takes parts", labels=["station"])
         latency = GaugeMetricFamily(
@@ -114,74 +106,7 @@ class _Figures(Collector):
         yield from (parts, running, latency)
 
 
-@contextmanager
-def telling(host: str, port: int, key: str | None, document: Document, text: Catalogue) -> Iterator[str]:
-    """Tell over HTTP how the box is, and give the address: ``/`` for people, ``/status`` as JSON, ``/metrics``.
-
-    Parameters
-    ----------
-    key
-        What must be sent as a bearer token; None where anybody may know.
-
-    Raises
-    ------
-    ResourceError
-        The address cannot be listened on.
-    """
-    registry = CollectorRegistry()
-    registry.register(_Figures(document))
-    answers: Mapping[str, tuple[str, Callable[[], bytes]]] = {
-        "/": ("text/html; charset=utf-8", lambda: _page(document(), text).encode()),
-        "/status": ("application/json", lambda: dumps(document(), ensure_ascii=False).encode()),
-        "/metrics": (CONTENT_TYPE_LATEST, lambda: generate_latest(registry)),
-    }
-
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 10
-
-        def do_GET(self) -> None:
-            if key and not hmac.compare_digest(
-                self.headers.get("Authorization", "").encode(), f"Bearer {key}".encode()
-            ):
-                self.send_error(401)
-            elif self.path not in answers:
-                self.send_error(404)
-            else:
-                self._answer(*answers[self.path])
-
-        def _answer(self, content_type: str, make: Callable[[], bytes]) -> None:
-            try:
-                body = make()
-            except ResourceError as error:  # the box's own database: a fleet must see that
-                self.send_error(503, explain=str(error))
-                return
-            self.send_response(200)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Who asks how the box is, is nothing to be written down."""
-
-    with _listening(host, port, Handler) as server:
-        thread = Thread(target=server.serve_forever, name="status")
-        thread.start()
-        try:
-            yield f"http://{host}:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def _listening(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
-    try:
-        return ThreadingHTTPServer((host, port), handler)
-    except OSError as error:
-        raise ResourceError("edge.port", f"{host}:{port}", reason=error.strerror or str(error)) from error
-
-
-def _page(document: Mapping[str, Any], text: Catalogue) -> str:
+def page(document: Mapping[str, Any], text: Catalogue) -> str:
     """Draw the page: no script, no file from elsewhere, anew every two seconds."""
     head = "".join(f"<th>{escape(text.text(f'edge.{name}'))}</th>" for name in COLUMNS)
     rows = "".join(_row(each, text) for each in document["stations"])

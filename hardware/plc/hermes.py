@@ -282,6 +282,11 @@ class HermesLink:
         return self._failure if self._thread.is_alive() else "not running"
 
     @property
+    def state(self) -> HermesState:
+        """Where the two machines stand with each other."""
+        return self._session.state
+
+    @property
     def board(self) -> Board | None:
         """The board that waits upstream, is on its way, or arrived last and has not been stopped; None where there is none."""
         return self._session.board

@@ -8,10 +8,16 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from andon.datasets.registry.opening import open_source
+from andon.datasets.registry.stores import CHAMPION, BundleSource, check_alias, check_name
 from andon.datasets.store.replication import ImageChoice
 from andon.hardware.edge.remote import Service, ServiceAddress, load_key
+from andon.hardware.edge.updates.policy import UpdatePolicy
+from andon.hardware.edge.updates.updater import UpdateSettings
 from andon.hardware.messaging.broker import BrokerSettings, tls_context
+from andon.hardware.plc.hermes import BASE_PORT, Connecting
 from andon.hardware.profiles.profile import DeviceProfile
+from andon.models.signing.keys import load_public_key
 from andon.models.types.camera import Camera, CameraSettings, SettingValue, TriggerSource
 from andon.models.types.errors import OptionError
 from andon.models.types.line import LineLink
@@ -19,6 +25,7 @@ from andon.models.types.line import LineLink
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^(?!\.+$)[^\x00-\x1f/\\]+$")]
 Positive = Annotated[float, Meta(gt=0)]
 Pixels = Annotated[int, Meta(ge=1, le=65_536)]
+Port = Annotated[int, Meta(ge=1, le=65_535)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +38,16 @@ class Recipe:
         The camera that it was made for.
     bundle
         Where the bundle lies, seen from the configuration.
+    release
+        The name of the releases that the recipe follows, instead of a bundle that stays the same.
     number
         Under which the PLC asks for it; 0 where it never does.
     """
 
     name: Name
     camera: Name
-    bundle: str
+    bundle: str | None = None
+    release: Name | None = None
     number: Annotated[int, Meta(ge=0, le=65_535)] = 0
     trigger: TriggerSource = TriggerSource.SOFTWARE
     exposure_us: Positive | None = None
@@ -72,7 +82,9 @@ class StationPlan:
     retakes
         How often a part is looked at again within the takt, where a gate refuses the picture.
     serial
-        Where a part's serial number comes from: the PLC, a code in the picture, or nowhere.
+        Where a part's serial number comes from: the PLC, a code in the picture, the machine upstream, or nowhere.
+    hermes
+        The machine upstream, where it says serial numbers.
     """
 
     name: Name
@@ -81,7 +93,68 @@ class StationPlan:
     recipes: Annotated[list[Name], Meta(min_length=1)]
     takt_s: Annotated[float, Meta(gt=0.02, le=3600)]
     retakes: Annotated[int, Meta(ge=0, le=10)] = 1
-    serial: Literal["plc", "code", "none"] = "plc"
+    serial: Literal["plc", "code", "hermes", "none"] = "plc"
+    hermes: Name | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HermesPlan:
+    """A machine upstream that hands over boards by IPC-HERMES-9852.
+
+    Parameters
+    ----------
+    lane
+        Of the conveyor; 1 is the first.
+    port
+        Where it listens; where none is given, that of its lane.
+    """
+
+    name: Name
+    host: str
+    lane: Annotated[int, Meta(ge=1, le=999)] = 1
+    port: Port | None = None
+
+    @property
+    def opening(self) -> Connecting:
+        """How the connection comes about."""
+        return Connecting(self.host, self.port or BASE_PORT + self.lane)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdatesPlan(UpdatePolicy):
+    """Where releases come from, whom to believe, and how careful to be with them.
+
+    Parameters
+    ----------
+    source
+        A folder, ``https://HOST`` of a service, or ``mlflow+https://HOST`` of a registry.
+    trusted
+        Files of public keys, of which one must have signed a release.
+    key_file
+        Holds what lets one in: the key of a service, or ``USER:PASSWORD``.
+    poll_s
+        How often the source is asked.
+    """
+
+    source: str
+    trusted: Annotated[list[str], Meta(min_length=1)]
+    key_file: str | None = None
+    ca_file: str | None = None
+    alias: str = CHAMPION
+    poll_s: Positive = 60.0
+
+    def bundles(self, folder: Path) -> BundleSource:
+        """Open the source, which is not asked yet. Raises ``OptionError``."""
+        address = self.source if "://" in self.source else str(folder / self.source)
+        key = read_secret(folder / self.key_file) if self.key_file else None
+        return open_source(address, key, _beside(folder, self.ca_file))
+
+    def settings(self, folder: Path, name: str) -> UpdateSettings:
+        """Describe how the releases of ``name`` are taken. Raises ``OptionError`` or ``SigningKeyError``."""
+        check_name(name)
+        check_alias(self.alias)
+        trusted = [load_public_key(folder / each) for each in self.trusted]
+        return UpdateSettings(name=name, trusted=trusted, alias=self.alias, by=self.source, policy=self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +204,7 @@ class BrokerPlan:
     """The MQTT broker; with ``ca_file`` over TLS, with ``cert_file`` and ``tls_key_file`` known by a certificate."""
 
     host: str
-    port: Annotated[int, Meta(ge=1, le=65_535)] = 1883
+    port: Port = 1883
     user: str | None = None
     password_file: str | None = None
     ca_file: str | None = None
@@ -191,16 +264,27 @@ class EdgeConfig:
     plcs: Mapping[str, Callable[[], LineLink]]
     recipes: Mapping[str, Recipe]
     stations: Sequence[StationPlan]
+    hermes: Mapping[str, HermesPlan]
     status: StatusPlan
+    updates: UpdatesPlan | None
     upload: UploadPlan | None
     broker: BrokerPlan | None
     mqtt: MqttPlan | None
     sparkplug: SparkplugPlan | None
     device: DeviceProfile
 
-    def bundle_of(self, recipe: Recipe) -> Path:
-        """Where a recipe's bundle lies."""
-        return self.folder / recipe.bundle
+    def bundles(self) -> dict[str, Path]:
+        """Where the bundles of recipes lie that follow no releases, by what the recipes call them."""
+        return {each.bundle: self.folder / each.bundle for each in self.recipes.values() if each.bundle}
+
+    def releases(self) -> dict[str, list[tuple[Recipe, str]]]:
+        """Whatever is followed, by its name, with the recipes that follow it and their stations."""
+        found: dict[str, list[tuple[Recipe, str]]] = {}
+        for station in self.stations:
+            for recipe in map(self.recipes.__getitem__, station.recipes):
+                if recipe.release:
+                    found.setdefault(recipe.release, []).append((recipe, station.name))
+        return found
 
 
 def read_secret(path: Path) -> str:

@@ -45,11 +45,13 @@ from andon.hardware.edge.config.plans import (
     BoxPlan,
     BrokerPlan,
     EdgeConfig,
+    HermesPlan,
     MqttPlan,
     Recipe,
     SparkplugPlan,
     StationPlan,
     StatusPlan,
+    UpdatesPlan,
     UploadPlan,
 )
 from andon.hardware.edge.config.tables import Problem, read_table
@@ -126,6 +128,7 @@ class _Reading:
         cameras, plcs = self._devices("cameras", CAMERAS), self._devices("plcs", PLCS)
         recipes = self._named("recipes", Recipe)
         stations = self._named("stations", StationPlan)
+        hermes = self._named("hermes", HermesPlan)
         box = self._table(BoxPlan, {name: self._document[name] for name in _BOX if name in self._document}, ())
         status = self._table(StatusPlan, self._document.get("status", {}), ("status",))
         device = self._table(device_profile, self._document.get("device", {}), ("device",))
@@ -133,12 +136,13 @@ class _Reading:
         self._try(("status",), lambda: status and status.key(self._folder))
         self._try(("upload",), lambda: others["upload"] and others["upload"].service(self._folder).close())
         self._try(("broker",), lambda: others["broker"] and others["broker"].settings(self._folder, "check"))
+        self._check_releases(recipes, others["updates"])
         if self._document.keys() & {"mqtt", "sparkplug"} and "broker" not in self._document:
             self._report((), "edge.missing", found="[broker]")
         if status is not None and status.host not in _LOOPBACK and status.key_file is None:
             self._report(("status", "host"), "edge.open_status", found=status.host)
         self._check_recipes(cameras)
-        self._check_stations(recipes, cameras, plcs)
+        self._check_stations(recipes, cameras, plcs, hermes)
         if self.problems:
             return None
         return EdgeConfig(
@@ -148,6 +152,7 @@ class _Reading:
             plcs=plcs,
             recipes=recipes,
             stations=list(stations.values()),
+            hermes=hermes,
             status=status,
             device=device,
             **others,
@@ -167,9 +172,10 @@ class _Reading:
             elif name in _TABLES and not isinstance(value, dict):
                 self._report((name,), "edge.value", key=name, found=str(value), reason=f"[{name}]")
                 self._document = {**self._document, name: {}}
-        for name in _ARRAYS:
+        for name in _NEEDED:
             if not self._document.get(name):
                 self._report((), "edge.missing", found=f"[[{name}]]")
+        for name in _ARRAYS:
             self._check_unique(name)
 
     def _check_unique(self, array: str) -> None:
@@ -244,14 +250,34 @@ class _Reading:
             bundle = self._folder / str(table.get("bundle", ""))
             if "bundle" in table and not bundle.exists():
                 self._report((*path, "bundle"), "edge.no_bundle", found=str(bundle))
+            if ("bundle" in table) == ("release" in table):
+                self._report(path, "edge.bundle_or_release", found="both" if "bundle" in table else "neither")
+
+    def _check_releases(self, recipes: Mapping[str, Recipe], updates: UpdatesPlan | None) -> None:
+        """Check whatever is followed, and that it can be."""
+        if updates:
+            self._try(("updates",), lambda: updates.bundles(self._folder))
+        for path, table in self._tables("recipes"):
+            recipe = recipes.get(str(table.get("name")))
+            name = recipe.release if recipe else None
+            if name and updates:
+                self._try((*path, "release"), partial(updates.settings, self._folder, name))
+            elif name and "updates" not in self._document:
+                self._report((*path, "release"), "edge.missing", found="[updates]")
 
     def _check_stations(
-        self, recipes: Mapping[str, Recipe], cameras: Mapping[str, object], plcs: Mapping[str, object]
+        self,
+        recipes: Mapping[str, Recipe],
+        cameras: Mapping[str, object],
+        plcs: Mapping[str, object],
+        hermes: Mapping[str, object],
     ) -> None:
         taken: dict[tuple[str, object], str] = {}
         for path, table in self._tables("stations"):
             station = str(table.get("name"))
-            for key, known in (("camera", cameras), ("plc", plcs)):
+            if (table.get("serial") == "hermes") != ("hermes" in table):
+                self._report((*path, "serial"), "edge.hermes", found=str(table.get("serial", "plc")))
+            for key, known in (("camera", cameras), ("plc", plcs), ("hermes", hermes)):
                 if self._check_name(table, key, known, path):
                     other = taken.setdefault((key, table[key]), station)
                     if other != station:
@@ -284,8 +310,10 @@ class _Reading:
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _BOX = ("box", "reserve_mib")
-_ARRAYS = ("cameras", "plcs", "recipes", "stations")
+_NEEDED = ("cameras", "plcs", "recipes", "stations")
+_ARRAYS = (*_NEEDED, "hermes")
 _OPTIONAL: Mapping[str, Callable[..., Any]] = {
+    "updates": UpdatesPlan,
     "upload": UploadPlan,
     "broker": BrokerPlan,
     "mqtt": MqttPlan,

@@ -4,16 +4,18 @@ import argparse
 import os
 import re
 from datetime import UTC, datetime
+from getpass import getuser
 from pathlib import Path
 from typing import Any
 
-from andon.hardware.edge.updates.fleet import Answer, Outbox, Station, Update, ask_all, report_of
+from andon.hardware.edge.updates.fleet import Answer, Outbox, Station, Update, ask_all, report_of, roll_back
 from andon.hardware.edge.updates.fleet_file import read_fleet
 from andon.hardware.edge.updates.waves import Advice, decide, plan_waves
 from andon.models.command.console import Console
 from andon.models.command.main import DONE, FAILED
 from andon.models.command.options import actions, natural
 from andon.models.messages.catalogue import Catalogue
+from andon.models.types.errors import OptionError
 
 SHOWN_DIGITS = 12
 _DIGEST = re.compile(f"[0-9a-f]{{{SHOWN_DIGITS},64}}")
@@ -36,6 +38,11 @@ def fleet(parser: argparse.ArgumentParser, text: Catalogue) -> None:
         each.add_argument("fleet", type=Path, metavar="FLEET.toml", help=text.text("help.fleet_file"))
     following.add_argument("--digest", type=_digest, required=True, metavar="D", help=text.text("help.fleet_digest"))
     following.add_argument("--started", type=natural, required=True, metavar="N", help=text.text("help.fleet_started"))
+    back = add("rollback", _roll_back)
+    back.add_argument("fleet", type=Path, metavar="FLEET.toml", help=text.text("help.fleet_file"))
+    back.add_argument("box", metavar="BOX", help=text.text("help.fleet_box"))
+    back.add_argument("release", metavar="NAME", help=text.text("help.fleet_release"))
+    back.add_argument("--digest", type=_digest, metavar="D", help=text.text("help.fleet_back_digest"))
     following.add_argument("--name", metavar="N", help=text.text("help.fleet_name"))
 
 
@@ -49,6 +56,17 @@ def _show_status(arguments: argparse.Namespace, console: Console) -> int:
         if answer.error is not None and not console.as_json:
             console.complain(answer.error)
     return DONE if all(answer.is_well for answer in answers) else FAILED
+
+
+def _roll_back(arguments: argparse.Namespace, console: Console) -> int:
+    boxes = {box.name: box for box in read_fleet(arguments.fleet, os.environ).boxes}
+    if arguments.box not in boxes:
+        raise OptionError("update.no_box", arguments.box, expected=", ".join(boxes))
+    asked = {"release": arguments.release, "by": getuser(), "digest": arguments.digest}
+    roll_back(boxes[arguments.box], asked)
+    console.emit({"box": arguments.box, **asked})
+    console.say("update.back", box=arguments.box, release=arguments.release)
+    return DONE
 
 
 def _show_next(arguments: argparse.Namespace, console: Console) -> int:

@@ -1,16 +1,18 @@
 """Asks boxes how they are, all at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
+import httpx
 import msgspec
 
 from andon.datasets.registry.http import Server, open_client
 from andon.hardware.edge.updates.fleet_file import Box
+from andon.hardware.edge.updates.journal import UpdateRefusedError
 from andon.hardware.edge.updates.state import Phase
 from andon.hardware.edge.updates.waves import Report, Standing
 from andon.models.types.errors import AndonError, ResourceError
@@ -89,6 +91,33 @@ def ask_all(boxes: Sequence[Box], deadline_s: float = DEADLINE_S) -> list[Answer
         return list(pool.map(lambda box: _ask(box, deadline_s), boxes))
 
 
+def roll_back(box: Box, asked: Mapping[str, str | None]) -> None:
+    """Let a box go back to another version of a release.
+
+    Parameters
+    ----------
+    asked
+        ``release``, ``by`` and ``digest``, as the box takes them.
+
+    Raises
+    ------
+    UpdateRefusedError
+        There is none to go back to.
+    ResourceError
+        The box does not answer, or lets nobody in.
+    """
+    place = urljoin(box.url, "roll-back")
+    with _client(box) as client:
+        try:
+            answer = client.post(place, json=dict(asked), timeout=DEADLINE_S)
+        except httpx.HTTPError as error:
+            raise ResourceError("update.status", place, reason=str(error) or type(error).__name__) from error
+    if answer.status_code == httpx.codes.CONFLICT:
+        raise UpdateRefusedError("update.box_refuses", box.name, reason=answer.text)
+    if not answer.is_success:
+        raise ResourceError("update.status", place, reason=f"HTTP {answer.status_code}")
+
+
 def report_of(answer: Answer, digest: str, name: str | None = None) -> Report:
     """Say how a box stands to a release: as the worst of its stations.
 
@@ -132,10 +161,8 @@ def _ask(box: Box, deadline_s: float) -> Answer:
 
 
 def _status(box: Box, deadline_s: float) -> Status:
-    address = urlsplit(box.url)
-    headers = {"Authorization": f"Bearer {box.key}"} if box.key else {}
-    with open_client(f"{address.scheme}://{address.netloc}", headers, box.ca) as client:
-        document: Any = Server(client, deadline_s).document(address.path)
+    with _client(box) as client:
+        document: Any = Server(client, deadline_s).document(urlsplit(box.url).path)
     try:
         status = msgspec.convert(document, Status)
     except msgspec.ValidationError as error:
@@ -143,3 +170,9 @@ def _status(box: Box, deadline_s: float) -> Status:
     if status.schema_version > SCHEMA_VERSION:
         raise ResourceError("update.status", box.url, reason=f"schema_version {status.schema_version}")
     return status
+
+
+def _client(box: Box) -> httpx.Client:
+    address = urlsplit(box.url)
+    headers = {"Authorization": f"Bearer {box.key}"} if box.key else {}
+    return open_client(f"{address.scheme}://{address.netloc}", headers, box.ca)

@@ -1,6 +1,12 @@
 """How careful a station is with a new version."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
+
+Count = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +33,13 @@ class UpdatePolicy:
         How long a version that was refused is left alone.
     """
 
-    shadow_parts: int = 200
-    allowed_differing: int = 2
-    allowed_lenient: int | None = None
-    probation_parts: int = 200
-    probation_s: float = 600.0
-    allowed_errors: int = 0
-    allowed_takt_misses: int = 2
-    allowed_starts: int = 3
-    kept_versions: int = 3
-    retry_s: float = 3600.0
+    shadow_parts: Count = 200
+    allowed_differing: Count = 2
+    allowed_lenient: Count | None = None
+    probation_parts: Count = 200
+    probation_s: Seconds = 600.0
+    allowed_errors: Count = 0
+    allowed_takt_misses: Count = 2
+    allowed_starts: Count = 3
+    kept_versions: Annotated[int, Meta(ge=2)] = 3
+    retry_s: Seconds = 3600.0

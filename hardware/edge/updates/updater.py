@@ -216,7 +216,7 @@ class Updater:
             self._settle()
 
     def roll_back(self, by: str, digest: str | None = None) -> None:
-        """Go back to a version that is kept and was accepted here: that before, or the one that is named.
+        """Go back to a version that is kept and was accepted here: that before, or the one whose digest begins so.
 
         Raises
         ------
@@ -224,29 +224,38 @@ class Updater:
             There is none, it is not kept, was never accepted here, or was rolled back itself.
         """
         with self._working:
-            target, running = digest or self._slots.previous, self._slots.current
+            target, running = self._named(digest) if digest else self._slots.previous, self._slots.current
             if target is None or running is None or target == running or target not in self._slots.versions():
-                raise UpdateRefusedError("update.not_kept", target[:12] if target else "-")
+                raise UpdateRefusedError("update.not_kept", (target or digest or "-")[:12])
             journal = self._slots.journal()
             journal.check_return(target, target[:12])
             self._turn_back(running, target, ASKED, {"by": by})
             self._settle()
 
+    def _named(self, digest: str) -> str | None:
+        return next((each for each in sorted(self._slots.versions()) if each.startswith(digest)), None)
+
     def run(self, stopping: Signal, poll_s: float) -> None:
         """Poll and work until ``stopping`` is set; what fails is logged and tried again."""
-        due = monotonic()
+        due, failures = monotonic(), dict[str, str]()
         while not stopping.is_set():
             if monotonic() >= due:
-                self._attempt(self.poll)
+                self._attempt(self.poll, failures)
                 due = monotonic() + poll_s
             self.changed.wait(1.0)
-            self._attempt(self.work)
+            self._attempt(self.work, failures)
 
-    def _attempt(self, work: Callable[[], None]) -> None:
+    def _attempt(self, work: Callable[[], None], failures: dict[str, str]) -> None:
+        """Do something, and say what fails when it begins to."""
         try:
             work()
         except AndonError as error:
-            logger.warning("update failed", extra={"fields": {"name": self._settings.name, "reason": str(error)}})
+            reason = str(error)
+            if failures.get(work.__name__) != reason:
+                logger.warning("update failed", extra={"fields": {"name": self._settings.name, "reason": reason}})
+            failures[work.__name__] = reason
+        else:
+            failures.pop(work.__name__, None)
 
     def _is_of_interest(self, digest: str) -> bool:
         """Whether a version is to be fetched: it is another one, did not fail here, and was not refused just now."""
@@ -265,7 +274,9 @@ class Updater:
             before = self._state
             if before.phase not in ENDED:  # by another thread, while it was fetched
                 return
-            self._step(Fetched(digest, self._slots.current, self._slots.previous, self._settings.by))
+            # What is there and cannot be loaded judges nothing that a new version could be compared with.
+            former = self._active.digest if self._active else None
+            self._step(Fetched(digest, former, self._slots.previous, self._settings.by))
             try:
                 self._candidate = self._proved(fetched)
             except ResourceError:  # says nothing of the version: it is tried again

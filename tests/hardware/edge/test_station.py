@@ -20,6 +20,7 @@ from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.datasets.store.recorder import BundleRecord
 from andon.datasets.store.room import Room
 from andon.hardware.edge.judging import Judge, RecipeInUse, no_code
+from andon.hardware.edge.recipes import FixedRecipe
 from andon.hardware.edge.records import PartRecords
 from andon.hardware.edge.station import Station, StationParts
 from andon.models.bundle.bundle import VisionBundle
@@ -71,7 +72,7 @@ def running(store: Store, link: HandLink, camera: HandCamera, recipe: RecipeInUs
         takt_s=TAKT_S,
         link=link,
         judge=Judge(camera, 1, no_code),
-        recipes={0: recipe},
+        recipes={0: FixedRecipe(recipe)},
         records=records,
     )
     station = Station(replace(parts, **changed))
@@ -385,7 +386,7 @@ def test_a_station_that_starts_anew_judges_anew_what_comes_under_a_count_that_wa
 
 def test_the_plc_changes_the_recipe(store: Store, link: HandLink, camera: HandCamera, recipe: RecipeInUse) -> None:
     lids = replace(recipe, name="lids", digest="e" * 64, settings=CameraSettings(exposure_us=7.0))
-    with running(store, link, camera, recipe, recipes={1: recipe, 2: lids}):
+    with running(store, link, camera, recipe, recipes={1: FixedRecipe(recipe), 2: FixedRecipe(lids)}):
         assert link.part(1, recipe=1).ok
         # With the trigger itself, where the software triggers the camera.
         assert link.part(2, recipe=2).ok
@@ -400,7 +401,7 @@ def test_settings_that_the_camera_refuses_judge_no_part(
     store: Store, link: HandLink, camera: HandCamera, recipe: RecipeInUse
 ) -> None:
     lids = replace(recipe, name="lids", settings=CameraSettings(exposure_us=7.0))
-    with running(store, link, camera, recipe, recipes={1: recipe, 2: lids}):
+    with running(store, link, camera, recipe, recipes={1: FixedRecipe(recipe), 2: FixedRecipe(lids)}):
         assert link.part(1, recipe=1).ok
         camera.refused.append(lids.settings)
         assert_failed(link.part(2, recipe=2), LineFault.CAMERA)
@@ -417,7 +418,7 @@ def test_a_part_that_was_exposed_by_another_recipe_is_an_error(
     store: Store, link: HandLink, camera: HandCamera, recipe: RecipeInUse
 ) -> None:
     settings = CameraSettings(trigger=TriggerSource.HARDWARE)
-    recipes = {number: replace(recipe, name=f"R{number}", settings=settings) for number in (1, 2)}
+    recipes = {number: FixedRecipe(replace(recipe, name=f"R{number}", settings=settings)) for number in (1, 2)}
     with running(store, link, camera, recipe, recipes=recipes):
         assert_failed(link.part(1, recipe=2), LineFault.RECIPE)
         link.until(lambda said: said.recipe == 2 and said.trigger_ready)

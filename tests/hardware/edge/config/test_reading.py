@@ -94,7 +94,7 @@ def test_what_fits_is_put_together(written: Callable[[str], Path], tmp_path: Pat
     assert config.recipes["housing"].settings.exposure_us == 2000
     assert config.recipes["housing"].settings.trigger is TriggerSource.HARDWARE
     assert [(each.name, each.takt_s, each.retakes) for each in config.stations] == [("S1", 1.5, 0)]
-    assert config.bundle_of(config.recipes["housing"]) == tmp_path / "housing.andon"
+    assert config.bundles() == {"housing.andon": tmp_path / "housing.andon"}
     assert config.upload is None
 
 
@@ -122,6 +122,19 @@ def test_what_fits_is_put_together(written: Callable[[str], Path], tmp_path: Pat
         ('box = "line-1"', 'box = "line-1"\n[mqtt]', 1, "edge.missing", "broker"),
         ('box = "line-1"', 'box = ".."', 1, "edge.value", ".."),
         ('box = "line-1"', 'box = "line-1"\n[device]\ndevice = "abacus"', 2, "profile.value", "abacus"),
+        ('bundle = "housing.andon"\n', "", 13, "edge.bundle_or_release", "neither"),
+        ('bundle = "housing.andon"', 'bundle = "housing.andon"\nrelease = "a"', 13, "edge.bundle_or_release", "both"),
+        ('bundle = "housing.andon"', 'release = "housing"', 16, "edge.missing", "updates"),
+        ("takt_s = 1.5", 'takt_s = 1.5\nserial = "hermes"', 26, "edge.hermes", "hermes"),
+        ("takt_s = 1.5", 'takt_s = 1.5\nserial = "hermes"\nhermes = "loader"', 27, "edge.no_such", "loader"),
+        ('box = "line-1"', 'box = "line-1"\n[updates]\nsource = "r"\ntrusted = []', 4, "edge.value", "trusted"),
+        (
+            'box = "line-1"',
+            'box = "line-1"\n[updates]\nsource = "ftp://r"\ntrusted = ["k"]',
+            2,
+            "update.address",
+            "ftp",
+        ),
         ('kind = "wired"', 'kind = "unsoldered"', 8, "edge.not_installed", "solder"),
     ],
 )

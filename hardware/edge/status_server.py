@@ -1,0 +1,134 @@
+"""Tells over HTTP how a box is, and lets those with its key take back a version."""
+
+import hmac
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from json import dumps
+from threading import Thread
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from andon.hardware.edge.agent import Box, RollBack
+from andon.hardware.edge.status import Figures, page, status_document
+from andon.models.messages.catalogue import Catalogue
+from andon.models.types.errors import InputError, ResourceError
+
+STATUS, ROLL_BACK = "/status", "/roll-back"
+MOST_BYTES = 4096
+"""Of what is posted."""
+
+Answers = Mapping[str, tuple[str, Callable[[], bytes]]]
+"""By path: the type of the content, and what makes it."""
+
+
+@contextmanager
+def telling(host: str, port: int, key: str | None, box: Box, text: Catalogue) -> Iterator[str]:
+    """Tell over HTTP how the box is, and give the address: ``/`` for people, ``/status`` as JSON, ``/metrics``.
+
+    ``POST /roll-back`` takes a ``RollBack``.
+
+    Parameters
+    ----------
+    key
+        What must be sent as a bearer token; None where anybody may know, and nobody change anything.
+
+    Raises
+    ------
+    ResourceError
+        The address cannot be listened on.
+    """
+    with _listening(host, port, key, box, text) as server:
+        thread = Thread(target=server.serve_forever, name="status")
+        thread.start()
+        try:
+            yield f"http://{host}:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _listening(host: str, port: int, key: str | None, box: Box, text: Catalogue) -> "_Server":
+    try:
+        return _Server((host, port), key, box, text)
+    except OSError as error:
+        raise ResourceError("edge.port", f"{host}:{port}", reason=error.strerror or str(error)) from error
+
+
+def _answers(box: Box, text: Catalogue) -> Answers:
+    document, registry = partial(status_document, box), CollectorRegistry()
+    registry.register(Figures(document))
+    return {
+        "/": ("text/html; charset=utf-8", lambda: page(document(), text).encode()),
+        STATUS: ("application/json", lambda: dumps(document(), ensure_ascii=False).encode()),
+        "/metrics": (CONTENT_TYPE_LATEST, lambda: generate_latest(registry)),
+    }
+
+
+class _Server(ThreadingHTTPServer):
+    """Holds what a request needs."""
+
+    def __init__(self, address: tuple[str, int], key: str | None, box: Box, text: Catalogue) -> None:
+        self.key, self.box, self.text = key, box, text
+        self.answers = _answers(box, text)
+        super().__init__(address, _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers one request."""
+
+    server: _Server
+    timeout = 10
+
+    def do_GET(self) -> None:
+        """Tell how the box is."""
+        if self.server.key and not self._shows(self.server.key):
+            self.send_error(401)
+        elif self.path not in self.server.answers:
+            self.send_error(404)
+        else:
+            self._answer(*self.server.answers[self.path])
+
+    def do_POST(self) -> None:
+        """Take back a version."""
+        if not (self.server.key and self._shows(self.server.key)):
+            self.send_error(401)
+        elif self.path != ROLL_BACK:
+            self.send_error(404)
+        else:
+            self._roll_back()
+
+    def _shows(self, key: str) -> bool:
+        said = self.headers.get("Authorization", "").encode()
+        return hmac.compare_digest(said, f"Bearer {key}".encode())
+
+    def _roll_back(self) -> None:
+        try:
+            length = min(int(self.headers.get("Content-Length", "0")), MOST_BYTES)
+            self.server.box.roll_back(msgspec.json.decode(self.rfile.read(length), type=RollBack))
+        except ValueError as error:  # of the length, and msgspec's
+            self.send_error(400, explain=str(error))
+        except InputError as error:
+            self._send(409, "text/plain; charset=utf-8", self.server.text.error(error).encode())
+        else:
+            self._answer(*self.server.answers[STATUS])
+
+    def _answer(self, content_type: str, make: Callable[[], bytes]) -> None:
+        try:
+            body = make()
+        except ResourceError as error:  # the box's own database: a fleet must see that
+            self.send_error(503, explain=str(error))
+        else:
+            self._send(200, content_type, body)
+
+    def _send(self, status: int, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Who asks how the box is, is nothing to be written down."""
