@@ -89,7 +89,7 @@ def run_demo(bundle: Path, images: str, console: Console) -> None:
         running.enter_context(box.agent)
         wire = running.enter_context(ModbusPlcClient(port=plc_port))
         seen = list(_seen(SimulatedPlc(wire, takt_s=TAKT_S, restart_s=0.2), device, console))
-        _conclude(seen, status_document(box), console)
+        _conclude(seen, status_document(box, console.catalogue), console)
 
 
 def _seen(plc: SimulatedPlc, device: SimulatedDevice, console: Console) -> Iterator[PartSeen]:

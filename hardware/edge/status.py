@@ -22,6 +22,7 @@ COLUMNS = (
     "state",
     "fault",
     "recipe",
+    "bundle",
     "parts",
     "ok",
     "ng",
@@ -36,29 +37,29 @@ COLUMNS = (
 Document = Callable[[], dict[str, Any]]
 
 
-def status_document(box: Box) -> dict[str, Any]:
-    """Say how a box is."""
+def status_document(box: Box, text: Catalogue) -> dict[str, Any]:
+    """Say how a box is; what is wrong, in the language of ``text``."""
     head = head_of(box.store.database, box.store.origin)
     return {
         "schema_version": SCHEMA_VERSION,
         "box": box.name,
-        "stations": [_station(each) for each in box.agent.stations],
-        "outbox": _outbox(box.told.upload()) if box.told.upload else None,
+        "stations": [_station(each, text) for each in box.agent.stations],
+        "outbox": _outbox(box.told.upload(), text) if box.told.upload else None,
         "brokers": box.told.failures(),
         "cleaning": box.cleaner.is_alive(),
         "ledger": {"entries": head.seq, "head": head.hash},
     }
 
 
-def _outbox(upload: Progress) -> dict[str, Any]:
+def _outbox(upload: Progress, text: Catalogue) -> dict[str, Any]:
     return {
         "waiting": upload.waiting,
         "last_success": as_text(upload.last_success) if upload.last_success else None,
-        "last_error": str(upload.error) if upload.error else None,
+        "last_error": text.error(upload.error) if upload.error else None,
     }
 
 
-def _station(station: Station) -> dict[str, Any]:
+def _station(station: Station, text: Catalogue) -> dict[str, Any]:
     figures, state = station.figures, station.state
     recipe = station.parts.recipes[state.recipe]
     latencies = list(figures.latencies_ms) or [0.0]
@@ -69,7 +70,7 @@ def _station(station: Station) -> dict[str, Any]:
         # It starts anew for each part, as long as the camera is armed.
         "state": "running" if state.fault in (LineFault.NONE, LineFault.STARTING) else "stopped",
         "fault": state.fault.name.lower(),
-        "error": str(figures.error) if figures.error else station.parts.serials.failure,
+        "error": text.error(figures.error) if figures.error else station.parts.serials.failure,
         "recipe": recipe.name,
         **recipe.document(),
         "parts": sum(figures.told.values()),
@@ -130,6 +131,9 @@ def _lines(document: Mapping[str, Any], text: Catalogue) -> Iterator[str]:
     for station in document["stations"]:
         if station["error"]:
             yield f"{station['name']}: {station['error']}"
+        if update := station.get("update"):
+            about = {"phase": text.text(f"phase.{update['phase']}"), "digest": (update["digest"] or "-")[:12]}
+            yield text.text("edge.status_update", name=station["name"], parts=update["parts"], **about)
     if upload := document["outbox"]:
         error, last = upload["last_error"] or well, upload["last_success"] or "-"
         yield text.text("edge.status_upload", waiting=upload["waiting"], last=last, error=error)

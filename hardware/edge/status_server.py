@@ -58,7 +58,7 @@ def _listening(host: str, port: int, key: str | None, box: Box, text: Catalogue)
 
 
 def _answers(box: Box, text: Catalogue) -> Answers:
-    document, registry = partial(status_document, box), CollectorRegistry()
+    document, registry = partial(status_document, box, text), CollectorRegistry()
     registry.register(Figures(document))
     return {
         "/": ("text/html; charset=utf-8", lambda: page(document(), text).encode()),

@@ -17,7 +17,7 @@ from andon.hardware.edge.updates.updater import UpdateSettings
 from andon.hardware.messaging.broker import BrokerSettings, tls_context
 from andon.hardware.plc.hermes import BASE_PORT, Connecting
 from andon.hardware.profiles.profile import DeviceProfile
-from andon.models.signing.keys import load_public_key
+from andon.models.signing.keys import PublicKey, load_public_key
 from andon.models.types.camera import Camera, CameraSettings, SettingValue, TriggerSource
 from andon.models.types.errors import OptionError
 from andon.models.types.line import LineLink
@@ -145,6 +145,7 @@ class UpdatesPlan(UpdatePolicy):
 
     def bundles(self, folder: Path) -> BundleSource:
         """Open the source, which is not asked yet. Raises ``OptionError``."""
+        check_alias(self.alias)
         address = self.source if "://" in self.source else str(folder / self.source)
         key = read_secret(folder / self.key_file) if self.key_file else None
         return open_source(address, key, _beside(folder, self.ca_file))
@@ -152,9 +153,11 @@ class UpdatesPlan(UpdatePolicy):
     def settings(self, folder: Path, name: str) -> UpdateSettings:
         """Describe how the releases of ``name`` are taken. Raises ``OptionError`` or ``SigningKeyError``."""
         check_name(name)
-        check_alias(self.alias)
-        trusted = [load_public_key(folder / each) for each in self.trusted]
-        return UpdateSettings(name=name, trusted=trusted, alias=self.alias, by=self.source, policy=self)
+        return UpdateSettings(name=name, trusted=self.keys(folder), alias=self.alias, by=self.source, policy=self)
+
+    def keys(self, folder: Path) -> list[PublicKey]:
+        """Read the keys that are trusted. Raises ``SigningKeyError``."""
+        return [load_public_key(folder / each) for each in self.trusted]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from andon.datasets.registry.stores import check_name
 from andon.hardware.edge.config.places import Path as Place
 from andon.hardware.edge.config.places import line_of, lines_of
 from andon.hardware.edge.config.plans import (
@@ -257,12 +258,13 @@ class _Reading:
         """Check whatever is followed, and that it can be."""
         if updates:
             self._try(("updates",), lambda: updates.bundles(self._folder))
+            self._try(("updates", "trusted"), lambda: updates.keys(self._folder))
         for path, table in self._tables("recipes"):
             recipe = recipes.get(str(table.get("name")))
             name = recipe.release if recipe else None
-            if name and updates:
-                self._try((*path, "release"), partial(updates.settings, self._folder, name))
-            elif name and "updates" not in self._document:
+            if name:
+                self._try((*path, "release"), partial(check_name, name))
+            if name and "updates" not in self._document:
                 self._report((*path, "release"), "edge.missing", found="[updates]")
 
     def _check_stations(

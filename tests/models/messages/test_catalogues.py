@@ -13,6 +13,7 @@ import pytest
 
 from andon.datasets.figures import DETECTION, PLAIN, WITH_INTERVAL
 from andon.hardware.edge.status import COLUMNS
+from andon.hardware.edge.updates.state import Phase
 from andon.models.command.main import GROUP
 from andon.models.messages import catalogue as messages
 from andon.models.messages.catalogue import LANGUAGES, catalogue
@@ -64,7 +65,7 @@ def built_codes() -> dict[str, set[str]]:
     - ``tracking.{}`` is an axis, the line or a group of parts in the histogram of scores.
     - ``report.{}`` and ``alert.{}_{}`` are asked for by the template of the service report.
     - ``edge.{}`` is a column of the page that tells how a box is.
-    - ``fault.{}`` and ``state.{}`` are what that page says of a station.
+    - ``fault.{}``, ``state.{}`` and ``phase.{}`` are what that page says of a station and of its update.
     - ``inspect.{}`` is the measure of the gate that asks for another picture.
     """
     entries = entry_points(group=GROUP)
@@ -87,6 +88,7 @@ def built_codes() -> dict[str, set[str]]:
         "alert.{}_{}": {code for code in texts if code.startswith(("alert.fault_", "alert.severity_", "alert.kind_"))},
         "fault.{}": {f"fault.{each.name.lower()}" for each in LineFault},
         "state.{}": {"state.running", "state.stopped"},
+        "phase.{}": {f"phase.{each.value}" for each in Phase},
         "edge.{}": {f"edge.{name}" for name in COLUMNS},
         "inspect.{}": {f"inspect.{gate.measure}" for gate in teach_gates([{"exposure": 0.0, "focus": 0.0}])},
     }

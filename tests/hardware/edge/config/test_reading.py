@@ -11,6 +11,8 @@ import pytest
 from andon.hardware.edge.config.reading import CAMERAS as CAMERA_KINDS
 from andon.hardware.edge.config.reading import PLCS as PLC_KINDS
 from andon.hardware.edge.config.reading import ConfigError, Kinds, installed, read_config
+from andon.hardware.plc.hermes import Connecting
+from andon.models.signing.keys import generate_key
 from andon.models.types.camera import TriggerSource
 from andon.models.types.errors import OptionError
 
@@ -216,7 +218,9 @@ def test_the_documented_configuration_is_one(page: str, tmp_path: Path) -> None:
     text = (Path(__file__).parents[4] / "docs" / page).read_text(encoding="utf-8")
     whole, more = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     (tmp_path / "housing.andon").write_bytes(b"")
-    (tmp_path / "line-1.key").write_text("secret", encoding="ascii")
+    for name in ("line-1.key", "updates.key"):
+        (tmp_path / name).write_text("secret", encoding="ascii")
+    (tmp_path / "site.pem.pub").write_bytes(generate_key().public.pem())
     # Any certificate does: the one that signs others on this machine.
     (tmp_path / "plant.pem").write_bytes(Path(certifi.where()).read_bytes())
     (tmp_path / "line.toml").write_text(whole + more, encoding="utf-8")
@@ -224,3 +228,6 @@ def test_the_documented_configuration_is_one(page: str, tmp_path: Path) -> None:
     assert config.broker
     assert config.broker.host == "broker.plant"
     assert config.device.name == "openvino"
+    assert config.hermes["loader"].opening == Connecting("10.0.0.7", 50_101)
+    assert config.updates
+    assert config.updates.alias == "champion"
