@@ -8,7 +8,7 @@ import onnxruntime
 from andon.hardware.profiles.profile import DeviceProfile
 from andon.models.bundle.bundle import AnyBundle
 from andon.models.bundle.goldens import Parity
-from andon.models.bundle.runtime import LoadedBundle, open_bundle
+from andon.models.bundle.runtime import LoadedBundle, open_bundle, require_parity
 from andon.models.graphs.placement import CPU_PROVIDER, Placement, nodes_taken, open_session
 from andon.models.types.errors import AndonError, BundleError, ResourceError
 
@@ -109,10 +109,7 @@ def _proved(bundle: AnyBundle, subject: str, placement: Placement, runtime: Runt
         return session
 
     loaded = open_bundle(bundle, make_session)
-    parity = loaded.parity()
-    if not parity.holds:
-        raise BundleError("bundle.parity", subject, found=f"{parity.worst:.2e}", expected=f"{parity.tolerance:.0e}")
-    return Placed(loaded, placement, nodes, parity, tuple(refusals))
+    return Placed(loaded, placement, nodes, require_parity(loaded, subject), tuple(refusals))
 
 
 def _opened(model: bytes, placement: Placement, runtime: Runtime) -> onnxruntime.InferenceSession:

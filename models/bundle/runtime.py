@@ -75,10 +75,16 @@ def load_bundle(path: Path) -> LoadedBundle:
         The bundle is damaged, or this machine does not reproduce its goldens.
     """
     loaded = open_bundle(read_bundle(path))
+    require_parity(loaded, str(path))
+    return loaded
+
+
+def require_parity(loaded: LoadedBundle, subject: str) -> Parity:
+    """Let a bundle prove itself by its goldens, and say how well it does. Raises ``BundleError`` where that is not well enough."""
     parity = loaded.parity()
     if not parity.holds:
-        raise BundleError("bundle.parity", str(path), found=f"{parity.worst:.2e}", expected=f"{parity.tolerance:.0e}")
-    return loaded
+        raise BundleError("bundle.parity", subject, found=f"{parity.worst:.2e}", expected=f"{parity.tolerance:.0e}")
+    return parity
 
 
 def load_inspector(path: Path) -> LoadedInspector:
