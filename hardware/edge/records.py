@@ -157,7 +157,7 @@ def _record(station: str, trigger: Trigger, judged: Judged, told: VerdictCode, i
         "path": None,
         "model": recipe.bundle.name,
         "bundle_digest": recipe.bundle.digest,
-        "serial": code.text if code else trigger.serial or None,
+        "serial": code.text if code else None,
         "part": code.canonical if code else None,
         "station": station,
         "recipe": recipe.digest,

@@ -45,7 +45,7 @@ def database(config: Path) -> Path:
     return config.parent / "home" / "edge" / "andon.db"
 
 
-def kept(config: Path) -> list[tuple[str, str]]:
+def kept(config: Path) -> list[tuple[str | None, str]]:
     """Serial number and verdict of every inspection."""
     with closing(sqlite3.connect(database(config))) as connection:
         return connection.execute("SELECT part, verdict FROM inspections ORDER BY id").fetchall()
@@ -75,6 +75,18 @@ def test_parts_go_through_a_line(line: tuple[Path, int], andon: Andon) -> None:
     assert 'andon_edge_parts_total{station="S1",told="ok"} 6.0' in metrics
     verified = andon("ledger", "verify", "--db", f"sqlite:///{database(config)}", "--json")
     assert (verified.code, json.loads(verified.out)["count"]) == (0, 16), verified.err
+
+
+def test_where_parts_have_no_serial_number_what_the_plc_says_is_none(line: tuple[Path, int]) -> None:
+    config, port = line
+    text = config.read_text(encoding="utf-8").replace("retakes = 0", 'retakes = 0\nserial = "none"')
+    config.write_text(text, encoding="utf-8")
+    with running(config), ModbusPlcClient(port=port) as wire:
+        plc = SimulatedPlc(wire, takt_s=TAKT_S)
+        assert plc.wait_until_ready(START_S)
+        (seen,) = plc.run([Part(serial="A1")])
+    assert seen.is_good
+    assert kept(config) == [(None, "OK")]
 
 
 def test_the_plc_stops_the_line_when_the_agent_is_killed(line: tuple[Path, int]) -> None:

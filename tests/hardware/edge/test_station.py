@@ -113,7 +113,8 @@ def test_good_and_bad_parts_are_told_apart_kept_and_acknowledged(
     ]
     assert [each["verdict"] for each in documents(store)] == ["OK", "NG", "OK"]
     assert [each["serial"] for each in documents(store)] == ["A1", "A2", "A3"]
-    assert kinds(store) == ["inspection", "plc_answer"] * 3
+    # Nobody waits for what the PLC took to be kept: the next part may be kept before.
+    assert sorted(kinds(store)) == ["inspection"] * 3 + ["plc_answer"] * 3
     assert [each["told"] for each in records(store, "plc_answer")] == ["OK", "NG", "OK"]
     assert verify(entries(store.database, "box"), Head("box")).broken is None
     assert camera.applied == [CameraSettings(exposure_us=100.0)]
