@@ -8,9 +8,13 @@ from getpass import getuser
 from pathlib import Path
 from typing import Any
 
+from andon.datasets.registry.folder_store import FolderStore
+from andon.datasets.registry.stores import CHAMPION
 from andon.hardware.edge.updates.fleet import Answer, Outbox, Station, Update, ask_all, report_of, roll_back
 from andon.hardware.edge.updates.fleet_file import read_fleet
 from andon.hardware.edge.updates.waves import Advice, decide, plan_waves
+from andon.models.bundle.signature import SignatureError, read_signatures
+from andon.models.bundle.storage import read_bundle
 from andon.models.command.console import Console
 from andon.models.command.main import DONE, FAILED
 from andon.models.command.options import actions, natural
@@ -38,10 +42,15 @@ def fleet(parser: argparse.ArgumentParser, text: Catalogue) -> None:
         each.add_argument("fleet", type=Path, metavar="FLEET.toml", help=text.text("help.fleet_file"))
     following.add_argument("--digest", type=_digest, required=True, metavar="D", help=text.text("help.fleet_digest"))
     following.add_argument("--started", type=natural, required=True, metavar="N", help=text.text("help.fleet_started"))
+    release = add("release", _release)
+    release.add_argument("bundle", type=Path, metavar="BUNDLE", help=text.text("help.bundle_path"))
+    release.add_argument("--to", type=Path, required=True, metavar="DIR", help=text.text("help.fleet_to"))
+    release.add_argument("--name", metavar="N", help=text.text("help.fleet_release_name"))
+    release.add_argument("--alias", default=CHAMPION, metavar="A", help=text.text("help.fleet_alias"))
     back = add("rollback", _roll_back)
     back.add_argument("fleet", type=Path, metavar="FLEET.toml", help=text.text("help.fleet_file"))
     back.add_argument("box", metavar="BOX", help=text.text("help.fleet_box"))
-    back.add_argument("release", metavar="NAME", help=text.text("help.fleet_release"))
+    back.add_argument("release", metavar="NAME", help=text.text("help.fleet_of"))
     back.add_argument("--digest", type=_digest, metavar="D", help=text.text("help.fleet_back_digest"))
     following.add_argument("--name", metavar="N", help=text.text("help.fleet_name"))
 
@@ -56,6 +65,20 @@ def _show_status(arguments: argparse.Namespace, console: Console) -> int:
         if answer.error is not None and not console.as_json:
             console.complain(answer.error)
     return DONE if all(answer.is_well for answer in answers) else FAILED
+
+
+def _release(arguments: argparse.Namespace, console: Console) -> int:
+    """Bring a signed bundle to a folder, and let an alias stand for it."""
+    bundle = read_bundle(arguments.bundle)
+    signed = read_signatures(bundle.signature, str(arguments.bundle))
+    if not signed:
+        raise SignatureError("bundle.unsigned", str(arguments.bundle))
+    name = arguments.name or signed[-1].release.name
+    store = FolderStore(arguments.to)
+    store.promote(name, store.put(bundle, name), arguments.alias)
+    console.emit({"name": name, "alias": arguments.alias, "digest": bundle.digest})
+    console.say("update.released", name=name, alias=arguments.alias, digest=bundle.digest[:SHOWN_DIGITS])
+    return DONE
 
 
 def _roll_back(arguments: argparse.Namespace, console: Console) -> int:

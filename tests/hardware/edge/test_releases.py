@@ -20,6 +20,7 @@ from andon.hardware.sim.simulated_hermes import SimulatedBoard, SimulatedUpstrea
 from andon.hardware.sim.simulated_plc import Part, SimulatedPlc
 from andon.models.bundle.bundle import Bundle, VisionBundle
 from andon.models.bundle.signature import Release, sign_bundle
+from andon.models.bundle.storage import write_bundle
 from andon.models.signing.keys import SigningKey, generate_key
 
 pytest.importorskip("pymodbus", reason="the extra edge is not installed")
@@ -113,6 +114,21 @@ def test_a_release_takes_over_while_the_line_runs_and_is_taken_back(
     with running(config) as (_, url):
         assert station_of(url)["bundle_digest"] == first
         assert station_of(url)["update"]["reason"] == "update.asked"
+
+
+def test_a_signed_bundle_is_brought_to_a_folder_and_no_other(
+    line: tuple[Path, int], tiny_bundle: VisionBundle, key: SigningKey, andon: Andon, tmp_path: Path
+) -> None:
+    config, _ = line
+    write_bundle(sign_bundle(tiny_bundle, Release("plates", 3, datetime.now(UTC)), key), tmp_path / "new.andon")
+    brought = andon("fleet", "release", tmp_path / "new.andon", "--to", tmp_path / "released")
+    assert (brought.code, brought.err) == (0, "")
+    with running(config) as (_, url):
+        eventually(lambda: station_of(url)["bundle_digest"] == tiny_bundle.digest)
+    write_bundle(tiny_bundle, tmp_path / "plain.andon")
+    refused = andon("fleet", "release", tmp_path / "plain.andon", "--to", tmp_path / "released")
+    assert (refused.code, "plain.andon" in refused.complaint) == (2, True)
+    assert andon("fleet", "release", tmp_path / "new.andon", "--to", tmp_path / "released", "--name", "a/b").code == 2
 
 
 def test_taking_back_is_for_those_with_the_key_and_for_what_is_there(
