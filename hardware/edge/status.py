@@ -62,14 +62,15 @@ def _outbox(upload: Progress, text: Catalogue) -> dict[str, Any]:
 def _station(station: Station, text: Catalogue) -> dict[str, Any]:
     figures, state = station.figures, station.state
     recipe = station.parts.recipes[state.recipe]
+    # It starts anew for each part, as long as the camera is armed.
+    fault = LineFault.NONE if state.fault is LineFault.STARTING else state.fault
     latencies = list(figures.latencies_ms) or [0.0]
     p50, p99 = np.percentile(latencies, (50, 99)).round(2).tolist()
     return {
         "name": station.parts.name,
         "kind": "vision",
-        # It starts anew for each part, as long as the camera is armed.
-        "state": "running" if state.fault in (LineFault.NONE, LineFault.STARTING) else "stopped",
-        "fault": state.fault.name.lower(),
+        "state": "running" if fault is LineFault.NONE else "stopped",
+        "fault": fault.name.lower(),
         "error": text.error(figures.error) if figures.error else station.parts.serials.failure,
         "recipe": recipe.name,
         **recipe.document(),

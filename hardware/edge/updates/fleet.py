@@ -23,7 +23,7 @@ DEADLINE_S = 10.0
 """For a box's whole answer."""
 
 RUNNING = "running"
-"""The state of a station that takes parts. Its fault may read ``starting`` then, for that is how each part begins."""
+"""The state of a station that takes parts."""
 
 
 class Update(msgspec.Struct, frozen=True):
