@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := train,serve,traces,report,edge,genicam,stream,demo,dev
+EXTRAS := records,plots,train,serve,traces,report,edge,genicam,stream,demo,dev
 STAMP := $(VENV)/.installed
 # What the demo keeps stays in the checkout, so that deleting the folder deletes it.
 DEMO_HOME := $(CURDIR)/.andon

@@ -10,13 +10,14 @@ from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 
 from andon.models.command.console import Console
+from andon.models.command.extras import extra_of
 from andon.models.command.options import Parser, apply_settings
 from andon.models.messages.catalogue import Catalogue, catalogue, preferred_language
 from andon.models.types.errors import AndonError, MissingExtraError, OptionError, ResourceError
 
 GROUP = "andon.commands"
 DONE, FAILED, BAD_INPUT, NO_RESOURCE = 0, 1, 2, 3
-EXTRA_OF_LAYER = {"training": "train", "serving": "serve", "hardware": "edge"}
+EXTRA_OF_LAYER = {"training": "train", "serving": "serve"}
 EXTRAS_OF_COMMAND = {"demo": "train,serve,demo"}
 INTERRUPTED = 130
 
@@ -85,9 +86,9 @@ def _naming_extra(entry: EntryPoint) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        extra = EXTRAS_OF_COMMAND.get(entry.name, EXTRA_OF_LAYER.get(entry.module.split(".")[1]))
-        if extra is None or (error.name or "").startswith("andon"):
+        found = error.name or ""
+        # Training and serving have extras of their own, which bring all that they need.
+        extra = EXTRAS_OF_COMMAND.get(entry.name) or EXTRA_OF_LAYER.get(entry.module.split(".")[1]) or extra_of(found)
+        if extra is None or found.startswith("andon"):
             raise
-        raise MissingExtraError(
-            "command.missing_extra", f"andon {entry.name}", found=error.name or "", extra=extra
-        ) from error
+        raise MissingExtraError("command.missing_extra", f"andon {entry.name}", found=found, extra=extra) from error
