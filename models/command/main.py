@@ -86,9 +86,9 @@ def _naming_extra(entry: EntryPoint) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        found = error.name or ""
+        found = (error.name or "").partition(".")[0]
         # Training and serving have extras of their own, which bring all that they need.
         extra = EXTRAS_OF_COMMAND.get(entry.name) or EXTRA_OF_LAYER.get(entry.module.split(".")[1]) or extra_of(found)
-        if extra is None or found.startswith("andon"):
+        if extra is None or found == "andon":
             raise
         raise MissingExtraError("command.missing_extra", f"andon {entry.name}", found=found, extra=extra) from error

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from andon.datasets.synthetic.bearings.generator import generate
 from andon.datasets.synthetic.bearings.scenario import Mode, Scenario
 from andon.datasets.vibration.mfpt import open_mfpt
 from andon.models.command.options import DATA_FOLDER, andon_home
+from andon.models.messages.catalogue import LANGUAGES, catalogue
 from andon.models.types.vibration import Fault, Machine, Signal, Unit
 from andon.models.types.vision import Split
 from andon.models.vibration.diagnosis import PhysicsDiagnoser
@@ -68,6 +70,35 @@ def the_one(said: Outcome) -> dict[str, object]:
     (document,) = said.documents
     assert isinstance(document, dict)
     return document
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("record", "options", "package", "extra"),
+    [("b.csv", [], "pyarrow", "records"), ("a.npy", ["--plot", "pictures"], "matplotlib", "plots")],
+)
+def test_a_package_that_is_missing_is_named_with_its_extra(
+    andon: Andon,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    language: str,
+    record: str,
+    options: list[str],
+    package: str,
+    extra: str,
+) -> None:
+    write(tmp_path / "a.npy")
+    (tmp_path / "b.csv").write_text("x\n0.5\n", encoding="ascii")
+    for module in [
+        name for name in sys.modules if name.startswith(("andon.models.plots", "andon.datasets.vibration."))
+    ]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setenv("ANDON_LANG", language)
+    said = andon("diagnose", tmp_path / record, *options, "--json")
+    assert said.code == 2
+    expected = catalogue(language).text("command.missing_extra", subject="andon diagnose", found=package, extra=extra)
+    assert said.complaint == f"andon: {expected}"
 
 
 def test_a_diagnosis_has_the_fixed_fields(andon: Andon, tmp_path: Path) -> None:
