@@ -11,16 +11,19 @@ import pytest
 from PIL import Image
 from tests.motors import ASSETS, PLACE, START, motor, motor_signal
 
-from andon.hardware.monitoring import album as album_module
-from andon.hardware.monitoring.album import SPECTRA, Album
 from andon.models.alerts.case import Alert, AlertEvent, AlertKind, AlertPolicy, AssetState, Observation
 from andon.models.alerts.rules import decide
 from andon.models.messages.catalogue import LANGUAGES, catalogue
-from andon.models.plots.trend import trend_plot
 from andon.models.stream.windows import Head, Snapshots
 from andon.models.types.vibration import Severity, Unit
 from andon.models.vibration.diagnosis import PhysicsDiagnoser
 from andon.models.vibration.integration import Values
+
+pytest.importorskip("matplotlib", reason="the extra plots is not installed")
+
+from andon.hardware.monitoring import album as album_module
+from andon.hardware.monitoring.album import SPECTRA, Album
+from andon.models.plots.trend import trend_plot
 
 AT_ONCE = AlertPolicy(k=1, n=1, clear_m=1, min_duration_s=0)
 

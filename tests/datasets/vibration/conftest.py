@@ -10,12 +10,10 @@ from threading import Thread
 
 import h5py
 import numpy as np
-import pyarrow as pa
 import pytest
 import soundfile
 from nptdms import ChannelObject, TdmsWriter
 from numpy.typing import NDArray
-from pyarrow import parquet
 from scipy.io import savemat
 
 from andon.datasets.vibration.hints import RecordHints
@@ -68,6 +66,8 @@ def write_tdms(path: Path, samples: Floats) -> None:
 
 
 def write_parquet(path: Path, samples: Floats) -> None:
+    pa = pytest.importorskip("pyarrow", reason="the extra records is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet")
     table = pa.table({"x": samples}).replace_schema_metadata({"rate_hz": str(RATE), "unit": "g", "rpm": "1500"})
     parquet.write_table(table, path, row_group_size=20_000)
 
