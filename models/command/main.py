@@ -4,16 +4,15 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 
 from andon.models.command.console import Console
-from andon.models.command.extras import extra_of
+from andon.models.command.extras import naming_extra
 from andon.models.command.options import Parser, apply_settings
 from andon.models.messages.catalogue import Catalogue, catalogue, preferred_language
-from andon.models.types.errors import AndonError, MissingExtraError, OptionError, ResourceError
+from andon.models.types.errors import AndonError, OptionError, ResourceError
 
 GROUP = "andon.commands"
 DONE, FAILED, BAD_INPUT, NO_RESOURCE = 0, 1, 2, 3
@@ -58,7 +57,7 @@ def _run(words: list[str], text: Catalogue, console: Console) -> int:
     if name not in commands:
         raise OptionError("command.unknown", "andon", name=name, known=", ".join(sorted(commands)))
     parser = Parser(prog=f"andon {name}")
-    with _naming_extra(commands[name]):
+    with naming_extra(f"andon {name}", _extra_of(commands[name])):
         commands[name].load()(parser, text)
         apply_settings(parser, os.environ, Path.cwd())
         arguments = parser.parse_args(rest)
@@ -80,15 +79,6 @@ def _overview(words: list[str], commands: dict[str, EntryPoint], text: Catalogue
     return DONE
 
 
-@contextmanager
-def _naming_extra(entry: EntryPoint) -> Iterator[None]:
-    """Name the extra where a package of it is missing, at once or when the command runs: some import what they need then."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        found = (error.name or "").partition(".")[0]
-        # Training and serving have extras of their own, which bring all that they need.
-        extra = EXTRAS_OF_COMMAND.get(entry.name) or EXTRA_OF_LAYER.get(entry.module.split(".")[1]) or extra_of(found)
-        if extra is None or found == "andon":
-            raise
-        raise MissingExtraError("command.missing_extra", f"andon {entry.name}", found=found, extra=extra) from error
+def _extra_of(entry: EntryPoint) -> str | None:
+    """Training and serving have extras of their own, which bring all that they need; elsewhere each package has its own."""
+    return EXTRAS_OF_COMMAND.get(entry.name, EXTRA_OF_LAYER.get(entry.module.split(".")[1]))

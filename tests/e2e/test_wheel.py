@@ -193,5 +193,5 @@ def test_what_needs_an_extra_names_it(run: Run, ground: Path, words: list[str], 
         (ground / f"some.{suffix}").write_text("acceleration\n0.5\n", encoding="ascii")
     said = run("andon", *words)
     assert (said.returncode, said.stdout, said.stderr.count("\n")) == (2, "", 1)
-    assert said.stderr.startswith(f"andon: andon {words[0]}: ")
+    assert said.stderr.startswith((f"andon: andon {words[0]}: ", f"andon: {words[1]}: "))
     assert f"pip install 'andon[{extra}]'" in said.stderr

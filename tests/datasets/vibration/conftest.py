@@ -1,5 +1,6 @@
 """Write a signal in every format, telling its rate and unit where the format can."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -133,6 +134,20 @@ class refused:  # noqa: N801  reads as a phrase: with refused("record.empty") as
         assert error.code == self._code, str(error)
         self._refusal.error = error
         return True
+
+
+def lack(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    """Have a package not installed, for what is imported from now on."""
+    for module in [name for name in sys.modules if name.startswith(USERS)]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, package, None)
+
+
+USERS = (
+    "andon.models.plots",
+    *(f"andon.datasets.vibration.{name}" for name in ("csv_files", "pictures", "timestamps")),
+)
+"""What imports matplotlib or pyarrow."""
 
 
 @pytest.fixture(params=WRITERS)
