@@ -175,23 +175,23 @@ def test_it_evaluates(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "extra"),
+    ("words", "subject", "extra"),
     [
-        (["train", "vision", "--data", "data", "--out", "trained"], "train"),
-        (["registry", "list"], "train"),
-        (["serve"], "serve"),
-        (["demo", "--exit"], "train,serve,demo"),
-        (["edge", "check", "line.toml"], "edge"),
-        (["diagnose", "some.csv", "--unit", "g"], "records"),
-        (["diagnose", "some.parquet", "--unit", "g"], "records"),
-        (["diagnose", "some.csv", "--unit", "g", "--plot", "plots"], "plots"),
-        (["monitor", "bundle", "records", "--plots", "plots"], "plots"),
+        (["train", "vision", "--data", "data", "--out", "trained"], "andon train", "train"),
+        (["registry", "list"], "andon registry", "train"),
+        (["serve"], "andon serve", "serve"),
+        (["demo", "--exit"], "andon demo", "train,serve,demo"),
+        (["edge", "check", "line.toml"], "andon edge", "edge"),
+        (["diagnose", "some.csv", "--unit", "g"], "some.csv", "records"),
+        (["diagnose", "some.parquet", "--unit", "g"], "some.parquet", "records"),
+        (["diagnose", "some.csv", "--unit", "g", "--plot", "plots"], "andon diagnose", "plots"),
+        (["monitor", "bundle", "records", "--plots", "plots"], "andon monitor", "plots"),
     ],
 )
-def test_what_needs_an_extra_names_it(run: Run, ground: Path, words: list[str], extra: str) -> None:
+def test_what_needs_an_extra_names_it(run: Run, ground: Path, words: list[str], subject: str, extra: str) -> None:
     for suffix in ("csv", "parquet"):
         (ground / f"some.{suffix}").write_text("acceleration\n0.5\n", encoding="ascii")
     said = run("andon", *words)
     assert (said.returncode, said.stdout, said.stderr.count("\n")) == (2, "", 1)
-    assert said.stderr.startswith((f"andon: andon {words[0]}: ", f"andon: {words[1]}: "))
+    assert said.stderr.startswith(f"andon: {subject}: ")
     assert f"pip install 'andon[{extra}]'" in said.stderr
