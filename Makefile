@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := train,serve,traces,report,edge,genicam,stream,demo,dev
+EXTRAS := records,plots,train,serve,traces,report,edge,genicam,stream,demo,dev
 STAMP := $(VENV)/.installed
 # What the demo keeps stays in the checkout, so that deleting the folder deletes it.
 DEMO_HOME := $(CURDIR)/.andon
@@ -43,9 +43,10 @@ bench: install
 soak: install
 	ANDON_SOAK=1 $(BIN)/python -m pytest -m soak $(ARGS)
 
-# What an installation without a network needs, in dist/wheelhouse.
+# What an installation without a network needs, in dist/wheelhouse: of the service, or of a box beside the line with FOR=edge or FOR=edge,genicam.
+FOR := serve
 wheelhouse: install
-	$(BIN)/python deploy/wheelhouse.py dist/wheelhouse
+	$(BIN)/python deploy/wheelhouse.py dist/wheelhouse $(FOR)
 
 # What that installs, with licences, as CycloneDX: dist/sbom.cdx.json.
 sbom: wheelhouse

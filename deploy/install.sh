@@ -80,8 +80,10 @@ fi
 cat <<END
 Installed in $prefix/$new; $prefix/current leads to it.
 Next: $prefix/current/bin/andon serve, or, with --systemd: edit /etc/andon/andon.env, then systemctl enable --now andon
+On a box beside the line: $prefix/current/bin/andon edge check CONFIG; with --systemd: write /etc/andon/edge.toml, then systemctl enable --now andon-edge
 Go back: sh install.sh --prefix $prefix --rollback
 已安装到 $prefix/$new，$prefix/current 指向它。
 下一步：运行 $prefix/current/bin/andon serve；若使用了 --systemd，请编辑 /etc/andon/andon.env，再执行 systemctl enable --now andon
+产线旁的设备盒：运行 $prefix/current/bin/andon edge check CONFIG；若使用了 --systemd，请写好 /etc/andon/edge.toml，再执行 systemctl enable --now andon-edge
 退回旧版本：sh install.sh --prefix $prefix --rollback
 END

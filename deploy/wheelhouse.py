@@ -1,6 +1,6 @@
 """Collect what an installation without a network needs: all wheels, their hashes, the installer and the units.
 
-``python deploy/wheelhouse.py dist/wheelhouse``
+``python deploy/wheelhouse.py dist/wheelhouse serve``, or for a box beside the line ``python deploy/wheelhouse.py dist/wheelhouse edge,genicam``.
 """
 
 import hashlib
@@ -13,13 +13,12 @@ from pathlib import Path
 from packaging.utils import parse_wheel_filename
 
 REPOSITORY = Path(__file__).parents[1]
-EXTRAS = {"andon": "andon[serve]"}
 COPIED = ("deploy/install.sh", "deploy/systemd", "LICENSE")
 REQUIREMENTS, SUMS = "requirements.txt", "SHA256SUMS"
 
 
-def collect(folder: Path, repository: Path = REPOSITORY) -> None:
-    """Fill ``folder``, which must be absent or empty, with the wheels of the base and of ``serve`` for this platform.
+def collect(folder: Path, extras: str, repository: Path = REPOSITORY) -> None:
+    """Fill ``folder``, which must be absent or empty, with the wheels of the base and of ``extras``, with commas between them, for this platform.
 
     Raises
     ------
@@ -28,26 +27,27 @@ def collect(folder: Path, repository: Path = REPOSITORY) -> None:
     """
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
     options = ["--no-build-isolation", "--only-binary", ":all:", "--constraint", str(repository / "constraints.txt")]
-    subprocess.run([*pip, *options, "--wheel-dir", str(folder), f"{repository}[serve]"], check=True)
+    subprocess.run([*pip, *options, "--wheel-dir", str(folder), f"{repository}[{extras}]"], check=True)
     for each in COPIED:
         source = repository / each
         copy = shutil.copytree if source.is_dir() else shutil.copy2
         copy(source, folder / source.name)
-    seal(folder)
+    seal(folder, extras)
 
 
-def seal(folder: Path) -> None:
-    """Write the hashes of what lies in ``folder``."""
-    lines = "".join(f"{line}\n" for line in requirement_lines(folder.glob("*.whl")))
+def seal(folder: Path, extras: str) -> None:
+    """Write the hashes of what lies in ``folder``, and that Andon is installed with ``extras``."""
+    lines = "".join(f"{line}\n" for line in requirement_lines(folder.glob("*.whl"), extras))
     (folder / REQUIREMENTS).write_text(lines, encoding="utf-8")
     (folder / SUMS).write_text("".join(f"{line}\n" for line in sum_lines(folder)), encoding="utf-8")
 
 
-def requirement_lines(wheels: Iterable[Path]) -> Iterator[str]:
+def requirement_lines(wheels: Iterable[Path], extras: str) -> Iterator[str]:
     """Pin each wheel by its version and hash, as ``pip install --require-hashes`` reads it."""
     for wheel in sorted(wheels):
         name, version, _, _ = parse_wheel_filename(wheel.name)
-        yield f"{EXTRAS.get(name, name)}=={version} --hash=sha256:{digest_of(wheel)}"
+        wanted = f"{name}[{extras}]" if name == "andon" else name
+        yield f"{wanted}=={version} --hash=sha256:{digest_of(wheel)}"
 
 
 def sum_lines(folder: Path) -> Iterator[str]:
@@ -63,10 +63,11 @@ def digest_of(path: Path) -> str:
 
 
 def main(words: list[str]) -> int:
-    """Make the folder that is named anew."""
-    (folder,) = map(Path, words)
+    """Make the folder that is named anew, for the extras that are."""
+    place, extras = words
+    folder = Path(place)
     shutil.rmtree(folder, ignore_errors=True)
-    collect(folder)
+    collect(folder, extras)
     print(folder)
     return 0
 

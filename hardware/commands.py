@@ -15,7 +15,6 @@ from andon.datasets.vibration.folders import folder_name, record_paths
 from andon.datasets.vibration.records import SUFFIXES
 from andon.datasets.vibration.skab import FIT_ROWS, SkabRun, skab_runs
 from andon.hardware.acquisition.record_folder import RecordFiles
-from andon.hardware.monitoring.album import Album
 from andon.hardware.monitoring.records import monitor_records, policy_for
 from andon.hardware.monitoring.reporter import Reporter
 from andon.models.alerts.case import AlertPolicy
@@ -46,10 +45,10 @@ def monitor(parser: argparse.ArgumentParser, text: Catalogue) -> None:
 
 
 def _monitor(arguments: argparse.Namespace, console: Console) -> int:
+    reporter = _reporter(arguments.plots, console)
     loaded = load_health(arguments.bundle)
     model = loaded.model
     home = andon_home(os.environ)
-    reporter = Reporter(console, Album(arguments.plots, console.catalogue) if arguments.plots else None)
     policy = policy_for(loaded.bundle.manifest.alerts, arguments.interval, arguments.persistence)
     check_source(model.contract, arguments.source)
     if arguments.source.startswith(SKAB):
@@ -62,6 +61,14 @@ def _monitor(arguments: argparse.Namespace, console: Console) -> int:
         monitor_records(model, records, machines, policy, reporter, arguments.state, arguments.accept)
     reporter.finish()
     return BAD_INPUT if reporter.unread else DONE
+
+
+def _reporter(plots: Path | None, console: Console) -> Reporter:
+    if plots is None:
+        return Reporter(console)
+    from andon.hardware.monitoring.album import Album
+
+    return Reporter(console, Album(plots, console.catalogue))
 
 
 def _records(source: str, home: Path, interval: timedelta, reporter: Reporter) -> RecordFiles:

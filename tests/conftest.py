@@ -47,8 +47,8 @@ def plate(seed: int, defective: bool = False, side: int = SIDE) -> Frame:
     return np.clip(frame, 0, 255).astype(np.uint8)
 
 
-def plate_sample(seed: int) -> ImageSample:
-    frame = plate(seed)
+def plate_sample(seed: int, side: int = SIDE) -> ImageSample:
+    frame = plate(seed, side=side)
     return ImageSample(
         f"plate-{seed}", "good", f"plate-{seed}", lambda: sha256(frame.tobytes()).hexdigest(), lambda: frame
     )

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from andon.datasets.assets.register import FOLDER, AssetRegister
 from andon.datasets.vibration.diagnosed import first_block
 from andon.datasets.vibration.folders import record_paths
 from andon.datasets.vibration.hints import RecordHints
-from andon.datasets.vibration.pictures import draw
 from andon.datasets.vibration.records import SUFFIXES
 from andon.models.alerts.card import SEVERITY_CODES
 from andon.models.command.console import Console
@@ -20,11 +19,14 @@ from andon.models.command.options import andon_home, define, positive
 from andon.models.files.outputs import distinctly_named
 from andon.models.messages.catalogue import Catalogue
 from andon.models.types.errors import DataError, RecordError
-from andon.models.types.vibration import Diagnosis, Fault, Machine, Unit
+from andon.models.types.vibration import Diagnosis, Fault, Machine, Signal, Unit
 from andon.models.vibration.diagnosis import PhysicsDiagnoser
 from andon.models.vibration.documents import FINDING_CODES, diagnosis_document
 from andon.models.vibration.indicators import indicator_document
 from andon.models.vibration.rise import OwnLevels, own_levels
+
+Draw = Callable[[Signal, Machine, Diagnosis, Path], Sequence[Path]]
+"""Draws a diagnosis under a name; returns the pictures."""
 
 SHOWN_INDICATORS = ("velocity_rms_mm_s", "rms_m_s2", "crest", "kurtosis")
 
@@ -49,6 +51,7 @@ def diagnose(parser: argparse.ArgumentParser, text: Catalogue) -> None:
 def _diagnose(arguments: argparse.Namespace, console: Console) -> int:
     hints = RecordHints(column=arguments.column, rate_hz=arguments.rate, rpm=arguments.rpm, unit=arguments.unit)
     asked = said_machine(arguments.bearing, arguments.orders, arguments.machine, "command line", "--machine")
+    draw = _drawing(arguments.plot, console.catalogue)
     register = AssetRegister(andon_home(os.environ) / FOLDER)
     diagnoser = PhysicsDiagnoser(_own_levels(arguments.baseline, hints) if arguments.baseline else None)
     files = list(distinctly_named(chain.from_iterable(_files_of(path) for path in arguments.files)))
@@ -59,13 +62,21 @@ def _diagnose(arguments: argparse.Namespace, console: Console) -> int:
                 signal = first_block(path, hints)
                 machine = _machine(asked, arguments.asset, signal.asset, register)
                 found = diagnoser.diagnose(signal, machine)
-                plots = draw(signal, machine, found, arguments.plot / name, console.catalogue) if arguments.plot else []
-                report_diagnosis(path, found, plots, console)
+                report_diagnosis(path, found, draw(signal, machine, found, name), console)
                 read += 1
             except RecordError as error:
                 console.complain_of(str(path), error)
             progress("diagnosis.stage", done, len(files))
     return DONE if read == len(files) else BAD_INPUT
+
+
+def _drawing(folder: Path | None, text: Catalogue) -> Draw:
+    """How a diagnosis is drawn; without a folder it is not. That nothing can be drawn is known before a record is read."""
+    if folder is None:
+        return lambda *_: ()
+    from andon.datasets.vibration.pictures import draw
+
+    return lambda signal, machine, found, name: draw(signal, machine, found, folder / name, text)
 
 
 def report_diagnosis(path: Path, found: Diagnosis, plots: Sequence[Path], console: Console) -> None:

@@ -1,9 +1,12 @@
-"""The pictures of a diagnosis, in files."""
+"""The pictures of a diagnosis, in files. Whoever draws none leaves this out: matplotlib takes a second to import, and need not be installed."""
 
 from pathlib import Path
 
 from andon.models.files.outputs import write_output
 from andon.models.messages.catalogue import Catalogue
+from andon.models.plots.envelope import envelope_plot
+from andon.models.plots.kurtogram import kurtogram_plot
+from andon.models.plots.spectrum import spectrum_plot
 from andon.models.types.vibration import Diagnosis, Machine, Signal
 from andon.models.vibration.diagnosis import MAX_DURATION_S
 from andon.models.vibration.kurtogram import fast_kurtogram
@@ -23,10 +26,6 @@ def draw(signal: Signal, machine: Machine, found: Diagnosis, stem: Path, text: C
     ResourceError
         The disk is full or cannot be written.
     """
-    # matplotlib takes a second to import.
-    from andon.models.plots.envelope import envelope_plot
-    from andon.models.plots.spectrum import spectrum_plot
-
     name = stem.name
     pictures = {
         "spectrum": spectrum_plot(signal, machine, found, text, name),
@@ -46,7 +45,5 @@ def has_kurtogram(signal: Signal, found: Diagnosis) -> bool:
 
 
 def _kurtogram(signal: Signal, name: str, text: Catalogue) -> bytes:
-    from andon.models.plots.kurtogram import kurtogram_plot
-
     part = signal.samples[: int(MAX_DURATION_S * signal.rate_hz)]
     return kurtogram_plot(fast_kurtogram(part, signal.rate_hz), signal.rate_hz, name, text)

@@ -25,6 +25,7 @@ from andon.datasets.vibration.hints import (
     unit_named,
 )
 from andon.datasets.vibration.sidecars import Sidecar, read_sidecar
+from andon.models.command.extras import naming_extra
 from andon.models.types.errors import RecordError
 from andon.models.types.vibration import Samples, Signal
 
@@ -63,6 +64,8 @@ def read_record(path: Path, hints: RecordHints = NOTHING) -> Signal:
     RecordError
         If the file cannot be read, is damaged, cut off or empty, holds several signals of which none is chosen, or nobody
         says its rate or its unit.
+    MissingExtraError
+        If the library of its format is not installed.
     """
     with _opened(path, hints) as record:
         return record.signal(record.whole(), first=0)
@@ -83,7 +86,7 @@ def read_blocks(path: Path, hints: RecordHints, seconds: float) -> Iterator[Sign
 
     Raises
     ------
-    RecordError
+    RecordError, MissingExtraError
         As ``read_record``, while the blocks are drawn.
     """
     with _opened(path, hints) as record:
@@ -156,7 +159,8 @@ def _reader(path: Path) -> _Reader:
     if not is_record(path):
         raise RecordError("record.unknown_format", str(path), known=" ".join(sorted(SUFFIXES)))
     name, opens = _READERS[path.suffix.lower()]
-    module = import_module(f"andon.datasets.vibration.{name}")
+    with naming_extra(str(path)):
+        module = import_module(f"andon.datasets.vibration.{name}")
     return _Reader(getattr(module, opens), module.DAMAGE)
 
 

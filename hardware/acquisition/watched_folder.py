@@ -16,7 +16,7 @@ from andon.datasets.vibration.sidecars import sidecar_path
 from andon.hardware.acquisition.journal import Journal, Sign
 from andon.hardware.acquisition.record_folder import BLOCK_S
 from andon.hardware.acquisition.standing import Report, StandingFaults
-from andon.models.types.errors import DataError, OptionError, RecordError, ResourceError
+from andon.models.types.errors import DataError, MissingExtraError, OptionError, RecordError, ResourceError
 from andon.models.types.vibration import Signal
 
 _HEAD_S = 0.1
@@ -78,7 +78,7 @@ class WatchedFolder:
     Those that are complete at one look come in the order of their own time; one without a time ended when its file was last written. A
     record counts as taken once all its blocks were taken and the next is asked for: after a kill in its middle it comes again from its
     beginning. A file that is overwritten is another record. One that cannot be read is reported, left where it is, and tried again when it
-    or its sidecar changes.
+    or its sidecar changes; one whose format wants an extra that is not installed, until that is.
 
     Parameters
     ----------
@@ -148,6 +148,9 @@ class WatchedFolder:
                 found.append(_Complete(path, sign, sidecar, self._time(path, sign)))
             except RecordError as error:
                 self._refuse(path, sign, sidecar, error)
+            except MissingExtraError as error:
+                # Nothing is wrong with the record: it is taken once its reader is installed.
+                self._faults.note(error)
         return found
 
     def _still(self) -> Mapping[Path, tuple[Sign, Sign | None]]:

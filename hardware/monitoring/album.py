@@ -1,4 +1,7 @@
-"""The pictures that monitoring leaves: of each alert what it rests on, of each sensor its trend and its spectra over time."""
+"""The pictures that monitoring leaves: of each alert what it rests on, of each sensor its trend and its spectra over time.
+
+Imported where pictures are asked for, and then before anything else: matplotlib may not be installed.
+"""
 
 from collections import deque
 from collections.abc import Mapping
@@ -16,6 +19,8 @@ from andon.models.files.outputs import write_output
 from andon.models.health.watching import Phase
 from andon.models.messages.catalogue import Catalogue
 from andon.models.monitoring.watch import watched_name
+from andon.models.plots.trend import TrendEvent, trend_plot
+from andon.models.plots.waterfall import waterfall_plot
 from andon.models.stream.windows import Snapshots
 from andon.models.types.identifiers import safe_name
 from andon.models.types.vibration import Diagnosis, Machine, Signal
@@ -92,8 +97,6 @@ class Album:
 
     def draw_trends(self) -> list[Path]:
         """Draw the trend of everything that was watched, and the waterfall of every sensor."""
-        from andon.models.plots.trend import TrendEvent, trend_plot
-
         paths = []
         for name, trend in self.trends.items():
             events = [TrendEvent(alert.time, alert.event) for alert in self.alerts if alert.case.asset == trend.asset]
@@ -105,8 +108,6 @@ class Album:
         return paths + [self._draw_waterfall(name, each) for name, each in self.waterfalls.items()]
 
     def _draw_waterfall(self, name: str, waterfall: _Waterfall) -> Path:
-        from andon.models.plots.waterfall import waterfall_plot
-
         path = self.folder / f"{safe_name(name)}-waterfall.png"
         order = sorted(range(len(waterfall.times)), key=lambda index: waterfall.times[index])
         spectra = np.array([waterfall.spectra[index] for index in order])

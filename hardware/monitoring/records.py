@@ -5,9 +5,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from andon.hardware.acquisition.record_folder import RecordFiles
-from andon.hardware.monitoring.album import Album
 from andon.hardware.monitoring.remembered import Remembered, recall
 from andon.hardware.monitoring.reporter import Reporter
 from andon.hardware.monitoring.survey import Survey, survey
@@ -18,6 +18,9 @@ from andon.models.monitoring.watch import ConditionWatch, HealthMemory, Machines
 from andon.models.stream.engine import StreamEngine, run
 from andon.models.stream.windows import Analyse, Snapshots, StreamOptions
 from andon.models.vibration.diagnosis import MAX_DURATION_S
+
+if TYPE_CHECKING:
+    from andon.hardware.monitoring.album import Album
 
 SILENT_INTERVALS = 3
 """A sensor is silent when three records in a row are missing."""
@@ -88,7 +91,7 @@ def _every(seconds: float, act: Callable[[], None]) -> Callable[[], None]:
     return act_when_due
 
 
-def _seen(watch: ConditionWatch, album: Album | None) -> Analyse:
+def _seen(watch: ConditionWatch, album: "Album | None") -> Analyse:
     """What analyses snapshots, and shows them to the album where there is one."""
     if album is None:
         return watch

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from andon.hardware.monitoring.album import Album
 from andon.models.alerts.budget import MONTH_S, poisson_upper_bound
 from andon.models.alerts.card import alert_document, alert_text
 from andon.models.alerts.case import Alert, AlertEvent
@@ -16,13 +15,16 @@ from andon.models.stream.engine import Event
 from andon.models.stream.windows import StreamEventKind, WindowResult
 from andon.models.types.errors import RecordError
 
+if TYPE_CHECKING:
+    from andon.hardware.monitoring.album import Album
+
 
 @dataclass(slots=True)
 class Reporter:
     """Tells people and machines what monitoring finds."""
 
     console: Console
-    album: Album | None = None
+    album: "Album | None" = None
     unread: int = 0
     n_windows: int = 0
     n_judged: int = 0

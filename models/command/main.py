@@ -4,19 +4,19 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 
 from andon.models.command.console import Console
+from andon.models.command.extras import naming_extra
 from andon.models.command.options import Parser, apply_settings
 from andon.models.messages.catalogue import Catalogue, catalogue, preferred_language
-from andon.models.types.errors import AndonError, MissingExtraError, OptionError, ResourceError
+from andon.models.types.errors import AndonError, OptionError, ResourceError
 
 GROUP = "andon.commands"
 DONE, FAILED, BAD_INPUT, NO_RESOURCE = 0, 1, 2, 3
-EXTRA_OF_LAYER = {"training": "train", "serving": "serve", "hardware": "edge"}
+EXTRA_OF_LAYER = {"training": "train", "serving": "serve"}
 EXTRAS_OF_COMMAND = {"demo": "train,serve,demo"}
 INTERRUPTED = 130
 
@@ -57,7 +57,7 @@ def _run(words: list[str], text: Catalogue, console: Console) -> int:
     if name not in commands:
         raise OptionError("command.unknown", "andon", name=name, known=", ".join(sorted(commands)))
     parser = Parser(prog=f"andon {name}")
-    with _naming_extra(commands[name]):
+    with naming_extra(f"andon {name}", _extra_of(commands[name])):
         commands[name].load()(parser, text)
         apply_settings(parser, os.environ, Path.cwd())
         arguments = parser.parse_args(rest)
@@ -79,15 +79,6 @@ def _overview(words: list[str], commands: dict[str, EntryPoint], text: Catalogue
     return DONE
 
 
-@contextmanager
-def _naming_extra(entry: EntryPoint) -> Iterator[None]:
-    """Name the extra where a package of it is missing, at once or when the command runs: some import what they need then."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        extra = EXTRAS_OF_COMMAND.get(entry.name, EXTRA_OF_LAYER.get(entry.module.split(".")[1]))
-        if extra is None or (error.name or "").startswith("andon"):
-            raise
-        raise MissingExtraError(
-            "command.missing_extra", f"andon {entry.name}", found=error.name or "", extra=extra
-        ) from error
+def _extra_of(entry: EntryPoint) -> str | None:
+    """Training and serving have extras of their own, which bring all that they need; elsewhere each package has its own."""
+    return EXTRAS_OF_COMMAND.get(entry.name, EXTRA_OF_LAYER.get(entry.module.split(".")[1]))

@@ -10,8 +10,8 @@ from importlib.metadata import Distribution, distribution
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pytest
+import soundfile
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from tests.conftest import write_plates
@@ -24,7 +24,10 @@ from andon.models.messages.catalogue import LANGUAGES
 REPOSITORY = Path(__file__).parents[2]
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 TABLES = ("models/vibration/bearings.toml", "models/vibration/comb_null.npz", "datasets/assets/machines.csv")
-NOT_BASE = ("torch", "torchvision", "timm", "mlflow", "sklearn", "fastapi", "uvicorn", "elpv_dataset", "pypi_simple")
+NOT_BASE = (
+    *("torch", "torchvision", "timm", "mlflow", "sklearn", "fastapi", "uvicorn", "elpv_dataset", "pypi_simple"),
+    *("pyarrow", "matplotlib", "pymodbus"),
+)
 
 pytestmark = [
     pytest.mark.skipif(
@@ -150,18 +153,17 @@ def test_it_teaches_verifies_and_inspects(run: Run) -> None:
 
 def test_it_knows_machines_and_diagnoses_them(run: Run, machine: Path, ground: Path) -> None:
     signal = motor_signal(0, snr_db=0.0)
-    np.savetxt(ground / "sick.csv", signal.samples, fmt="%.6f", header="acceleration", comments="")
+    soundfile.write(ground / "sick.wav", signal.samples, round(signal.rate_hz), subtype="FLOAT")
     imported = run("andon", "assets", "import", str(next(machine.parent.rglob("machines.csv"))), "--json")
     assert (imported.returncode, imported.stderr) == (0, "")
     assert len(imported.stdout.splitlines()) == 3
-    words = ["--rate", f"{signal.rate_hz:g}", "--unit", "g", "--rpm", f"{signal.rpm:g}"]
-    said = run("andon", "diagnose", "sick.csv", *words, "--bearing", "6205", "--json", "--plot", "plots")
+    words = ["--unit", "g", "--rpm", f"{signal.rpm:g}"]
+    said = run("andon", "diagnose", "sick.wav", *words, "--bearing", "6205", "--json")
     assert (said.returncode, said.stderr) == (0, "")
     document = json.loads(said.stdout)
     assert (document["fault"], document["zone"]) == ("outer_race", None)
     assert document["p_value"] < 0.01
-    assert [(ground / plot).is_file() for plot in document["plots"]] == [True, True, True]
-    known = run("andon", "diagnose", "sick.csv", *words, "--asset", "P-101", "--json")
+    known = run("andon", "diagnose", "sick.wav", *words, "--asset", "P-101", "--json")
     assert (known.returncode, json.loads(known.stdout)["zone"] is None) == (0, False)
 
 
@@ -173,16 +175,23 @@ def test_it_evaluates(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "extra"),
+    ("words", "subject", "extra"),
     [
-        (["train", "vision", "--data", "data", "--out", "trained"], "train"),
-        (["registry", "list"], "train"),
-        (["serve"], "serve"),
-        (["demo", "--exit"], "train,serve,demo"),
+        (["train", "vision", "--data", "data", "--out", "trained"], "andon train", "train"),
+        (["registry", "list"], "andon registry", "train"),
+        (["serve"], "andon serve", "serve"),
+        (["demo", "--exit"], "andon demo", "train,serve,demo"),
+        (["edge", "check", "line.toml"], "andon edge", "edge"),
+        (["diagnose", "some.csv", "--unit", "g"], "some.csv", "records"),
+        (["diagnose", "some.parquet", "--unit", "g"], "some.parquet", "records"),
+        (["diagnose", "some.csv", "--unit", "g", "--plot", "plots"], "andon diagnose", "plots"),
+        (["monitor", "bundle", "records", "--plots", "plots"], "andon monitor", "plots"),
     ],
 )
-def test_what_needs_an_extra_names_it(run: Run, words: list[str], extra: str) -> None:
+def test_what_needs_an_extra_names_it(run: Run, ground: Path, words: list[str], subject: str, extra: str) -> None:
+    for suffix in ("csv", "parquet"):
+        (ground / f"some.{suffix}").write_text("acceleration\n0.5\n", encoding="ascii")
     said = run("andon", *words)
     assert (said.returncode, said.stdout, said.stderr.count("\n")) == (2, "", 1)
-    assert said.stderr.startswith(f"andon: andon {words[0]}: ")
+    assert said.stderr.startswith(f"andon: {subject}: ")
     assert f"pip install 'andon[{extra}]'" in said.stderr

@@ -52,7 +52,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("wheels") / "wheelhouse"
     try:
-        load().collect(folder)
+        load().collect(folder, "serve")
     except subprocess.CalledProcessError as error:
         pytest.skip(f"the wheels cannot be collected: {error}")
     return folder
@@ -94,12 +94,13 @@ def test_a_changed_byte_is_refused_before_anything_is_installed(house: Path, tmp
     assert not (tmp_path / "andon").exists()
 
 
-def test_each_wheel_is_pinned_by_its_hash(tmp_path: Path) -> None:
+@pytest.mark.parametrize("extras", ["serve", "edge,genicam"])
+def test_each_wheel_is_pinned_by_its_hash(tmp_path: Path, extras: str) -> None:
     (tmp_path / "six-1.17.0-py2.py3-none-any.whl").write_bytes(b"abc")
     (tmp_path / "andon-0.1.0-py3-none-any.whl").write_bytes(b"")
-    load().seal(tmp_path)
+    load().seal(tmp_path, extras)
     andon, six = (tmp_path / "requirements.txt").read_text().splitlines()
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert andon.startswith("andon[serve]==0.1.0 --hash=sha256:")
+    assert andon.startswith(f"andon[{extras}]==0.1.0 --hash=sha256:")
     assert six == f"six==1.17.0 --hash=sha256:{digest}"
     assert f"{digest}  six-1.17.0-py2.py3-none-any.whl" in (tmp_path / "SHA256SUMS").read_text().splitlines()

@@ -11,16 +11,19 @@ import pytest
 from PIL import Image
 from tests.motors import ASSETS, PLACE, START, motor, motor_signal
 
-from andon.hardware.monitoring.album import SPECTRA, Album
 from andon.models.alerts.case import Alert, AlertEvent, AlertKind, AlertPolicy, AssetState, Observation
 from andon.models.alerts.rules import decide
 from andon.models.messages.catalogue import LANGUAGES, catalogue
-from andon.models.plots import trend as trend_module
-from andon.models.plots import waterfall as waterfall_module
 from andon.models.stream.windows import Head, Snapshots
 from andon.models.types.vibration import Severity, Unit
 from andon.models.vibration.diagnosis import PhysicsDiagnoser
 from andon.models.vibration.integration import Values
+
+pytest.importorskip("matplotlib", reason="the extra plots is not installed")
+
+from andon.hardware.monitoring import album as album_module
+from andon.hardware.monitoring.album import SPECTRA, Album
+from andon.models.plots.trend import trend_plot
 
 AT_ONCE = AlertPolicy(k=1, n=1, clear_m=1, min_duration_s=0)
 
@@ -79,15 +82,14 @@ def test_each_sensor_gets_its_trend_with_the_alerts_of_its_asset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = {}
-    draw = trend_module.trend_plot
 
     def spy(
         times: object, scores: object, thresholds: object, states: object, events: list[object], *rest: object
     ) -> bytes:
         shown[rest[0]] = (len(list(states)), len(events))  # type: ignore[call-overload]
-        return draw(times, scores, thresholds, states, events, *rest)  # type: ignore[arg-type]
+        return trend_plot(times, scores, thresholds, states, events, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(trend_module, "trend_plot", spy)
+    monkeypatch.setattr(album_module, "trend_plot", spy)
     made = album(tmp_path)
     for name, asset in (("motor 1/a", "motor 1"), ("motor 1/b", "motor 1"), ("motor 10", "motor 10")):
         for hours in range(3):
@@ -125,7 +127,7 @@ def test_the_waterfall_shows_each_snapshots_lines_in_the_order_of_time(
         shown[name] = times, frequencies_hz, amplitudes
         return b"png"
 
-    monkeypatch.setattr(waterfall_module, "waterfall_plot", drawn)
+    monkeypatch.setattr(album_module, "waterfall_plot", drawn)
     made = Album(tmp_path, catalogue("en"))
     made.see(snapshots(600.0, [2, 3]))
     made.see(snapshots(200.0, [1]))

@@ -182,6 +182,7 @@ def test_a_source_of_other_measures_is_one_clear_line(
 
 
 def test_pictures_are_drawn_of_alerts_and_trends(andon: Andon, motors_dir: Path, life: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the extra plots is not installed")
     said = andon("monitor", motors_dir, life, *HOURLY, "--plots", tmp_path / "图", "--json")
     assert said.code == 0
     plots = [Path(each["plot"]) for each in of_type(said, "alert")]
@@ -332,6 +333,7 @@ def test_a_state_that_cannot_be_written_is_a_failure_of_the_disk(
 
 
 def test_process_samples_are_watched_row_by_row(andon: Andon, rig_dir: Path, rig: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the extra plots is not installed")
     said = andon("monitor", rig_dir, f"skab:{rig}", "--persistence", "0.2", "--plots", tmp_path / "p", "--json")
     assert (said.code, said.err) == (0, "")
     windows, alerts = of_type(said, "window"), of_type(said, "alert")

@@ -57,6 +57,7 @@ from andon.hardware.edge.config.plans import (
 )
 from andon.hardware.edge.config.tables import Problem, read_table
 from andon.hardware.profiles.profile import device_profile
+from andon.models.command.extras import extra_of
 from andon.models.types.errors import AndonError, InputError
 
 CAMERAS, PLCS = "andon.cameras", "andon.plcs"
@@ -198,7 +199,9 @@ class _Reading:
         try:
             return make()
         except ModuleNotFoundError as error:
-            self._report(path, "edge.not_installed", found=error.name or "", expected="andon[edge,genicam,stream]")
+            found = error.name or ""
+            extra = extra_of(found)
+            self._report(path, "edge.not_installed", found=found, expected=f"andon[{extra}]" if extra else found)
         except AndonError as error:
             self._report(path, error.code, **error.params)
 

@@ -1,5 +1,6 @@
 """Write a signal in every format, telling its rate and unit where the format can."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,12 +11,10 @@ from threading import Thread
 
 import h5py
 import numpy as np
-import pyarrow as pa
 import pytest
 import soundfile
 from nptdms import ChannelObject, TdmsWriter
 from numpy.typing import NDArray
-from pyarrow import parquet
 from scipy.io import savemat
 
 from andon.datasets.vibration.hints import RecordHints
@@ -68,6 +67,8 @@ def write_tdms(path: Path, samples: Floats) -> None:
 
 
 def write_parquet(path: Path, samples: Floats) -> None:
+    pa = pytest.importorskip("pyarrow", reason="the extra records is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet")
     table = pa.table({"x": samples}).replace_schema_metadata({"rate_hz": str(RATE), "unit": "g", "rpm": "1500"})
     parquet.write_table(table, path, row_group_size=20_000)
 
@@ -133,6 +134,20 @@ class refused:  # noqa: N801  reads as a phrase: with refused("record.empty") as
         assert error.code == self._code, str(error)
         self._refusal.error = error
         return True
+
+
+def lack(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    """Have a package not installed, for what is imported from now on."""
+    for module in [name for name in sys.modules if name.startswith(USERS)]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, package, None)
+
+
+USERS = (
+    "andon.models.plots",
+    *(f"andon.datasets.vibration.{name}" for name in ("csv_files", "pictures", "timestamps")),
+)
+"""What imports matplotlib or pyarrow."""
 
 
 @pytest.fixture(params=WRITERS)

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.datasets.vibration.conftest import GIVEN, noise, refused
 
-from andon.datasets.vibration import csv_files
 from andon.datasets.vibration.hints import RecordHints
 from andon.datasets.vibration.records import read_blocks, read_record
 from andon.models.types.vibration import Signal
+
+pytest.importorskip("pyarrow", reason="the extra records is not installed")
 
 
 def read(folder: Path, contents: str | bytes, hints: RecordHints = GIVEN) -> Signal:
@@ -96,7 +97,7 @@ def test_a_cell_that_is_no_number_is_named_with_its_line(tmp_path: Path, cell: s
 
 
 def test_lines_are_counted_over_all_that_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_files, "CHUNK_BYTES", 64)
+    monkeypatch.setattr("andon.datasets.vibration.csv_files.CHUNK_BYTES", 64)
     rows = [f"{at}.5" if at % 7 else f"# {at}" for at in range(300)]
     rows[222] = "oops"
     with refused("record.cell") as refusal:
@@ -163,7 +164,7 @@ def test_a_table_is_read_alike_however_it_is_cut(tmp_path: Path, monkeypatch: py
     samples = noise(500)
     text = "t;x\n" + "".join(f"{at / 250}; {value!r}\n" for at, value in enumerate(samples.tolist()))
     whole = read(tmp_path, text, RecordHints(unit="g"))
-    monkeypatch.setattr(csv_files, "CHUNK_BYTES", 100)
+    monkeypatch.setattr("andon.datasets.vibration.csv_files.CHUNK_BYTES", 100)
     blocks = list(read_blocks(tmp_path / "a.csv", RecordHints(unit="g"), 0.5))
     np.testing.assert_array_equal(np.concatenate([block.samples for block in blocks]), whole.samples)
     np.testing.assert_array_equal(whole.samples, samples)

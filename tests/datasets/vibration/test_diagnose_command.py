@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.conftest import Andon, Outcome
+from tests.datasets.vibration.conftest import lack
 
 from andon.datasets.synthetic.bearings.generator import generate
 from andon.datasets.synthetic.bearings.scenario import Mode, Scenario
 from andon.datasets.vibration.mfpt import open_mfpt
 from andon.models.command.options import DATA_FOLDER, andon_home
+from andon.models.messages.catalogue import LANGUAGES, catalogue
 from andon.models.types.vibration import Fault, Machine, Signal, Unit
 from andon.models.types.vision import Split
 from andon.models.vibration.diagnosis import PhysicsDiagnoser
@@ -70,6 +72,31 @@ def the_one(said: Outcome) -> dict[str, object]:
     return document
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("options", "subject", "package", "extra"),
+    [(["b.csv"], "b.csv", "pyarrow", "records"), (["a.npy", "--plot", "p"], "andon diagnose", "matplotlib", "plots")],
+)
+def test_a_package_that_is_missing_is_named_with_its_extra(
+    andon: Andon,
+    clean_environment: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    language: str,
+    options: list[str],
+    subject: str,
+    package: str,
+    extra: str,
+) -> None:
+    write(clean_environment / "a.npy")
+    (clean_environment / "b.csv").write_text("x\n0.5\n", encoding="ascii")
+    lack(monkeypatch, package)
+    monkeypatch.setenv("ANDON_LANG", language)
+    said = andon("diagnose", *options, "--json")
+    assert said.code == 2
+    expected = catalogue(language).text("command.missing_extra", subject=subject, found=package, extra=extra)
+    assert said.complaint == f"andon: {expected}"
+
+
 def test_a_diagnosis_has_the_fixed_fields(andon: Andon, tmp_path: Path) -> None:
     path = write(tmp_path / "a.npy", Fault.OUTER_RACE)
     said = andon("diagnose", path, "--bearing", "6205", "--machine", RIGID, "--json")
@@ -83,6 +110,7 @@ def test_a_diagnosis_has_the_fixed_fields(andon: Andon, tmp_path: Path) -> None:
 
 
 def test_options_say_what_no_sidecar_does(andon: Andon, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="the extra records is not installed")
     path = tmp_path / "a.csv"
     values = samples(Fault.INNER_RACE)
     path.write_text("x,y\n" + "\n".join(f"0.5,{value:.6g}" for value in values * 9.80665))
@@ -251,6 +279,7 @@ def test_of_a_long_record_no_more_than_needed_is_read(andon: Andon, tmp_path: Pa
 
 def test_no_record_costs_another_its_pictures(andon: Andon, tmp_path: Path) -> None:
     """Equal names in two folders, and one that is named as the second would be."""
+    pytest.importorskip("matplotlib", reason="the extra plots is not installed")
     paths = [write(tmp_path / folder / name) for folder, name in (("a", "x.npy"), ("b", "x.npy"), ("c", "x-2.npy"))]
     said = andon("diagnose", *paths, "--bearing", "6205", "--plot", tmp_path / "plots", "--json")
     assert said.code == 0

@@ -7,20 +7,21 @@ from tempfile import TemporaryDirectory
 
 import h5py
 import numpy as np
-import pyarrow as pa
 import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from nptdms import ChannelObject, TdmsWriter
-from pyarrow import parquet
 from scipy.io import savemat
 from tests.datasets.vibration.conftest import GIVEN, RATE, WRITERS, Floats, encoded, noise, refused, wav
 
 from andon.datasets.vibration.hints import RecordHints
 from andon.datasets.vibration.records import SUFFIXES, read_blocks, read_record
 from andon.models.types.vibration import Unit
+
+pa = pytest.importorskip("pyarrow", reason="the extra records is not installed")
+parquet = pytest.importorskip("pyarrow.parquet")
 
 anything = st.floats(allow_nan=True, allow_infinity=True, width=64)
 signals = arrays(np.float64, st.integers(101, 600), elements=anything, fill=st.just(0.5))

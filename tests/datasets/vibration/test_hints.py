@@ -51,6 +51,7 @@ def test_the_caller_wins_over_the_sidecar_key_by_key(record: Path) -> None:
 
 
 def test_the_sidecar_may_choose_the_column(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="the extra records is not installed")
     path = tmp_path / "a.csv"
     path.write_text("x,y\n1,2\n3,4\n")
     beside(path, column="y", rate_hz=10, unit="g")

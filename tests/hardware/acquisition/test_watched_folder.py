@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from tests.datasets.vibration.conftest import lack
 from tests.hardware.acquisition.devices import Reported, drawn
 from tests.motors import write_record
 from tests.serving.notify.receivers import eventually
@@ -147,17 +148,45 @@ def test_a_record_without_a_time_ended_when_it_was_written(drop: Path, reported:
     assert some(drop, 3, reported) == [3575, 3585, 3595]
 
 
-@pytest.mark.parametrize("write", ["wav", "csv"])
-def test_other_formats_come_alike(drop: Path, reported: Reported, stop: Event, write: str) -> None:
-    writers: dict[str, Callable[[Path], object]] = {
-        "wav": lambda path: soundfile.write(path, np.linspace(-0.5, 0.5, 800), 800, subtype="FLOAT"),
-        "csv": lambda path: path.write_text("a\n" + "\n".join("0.5" for _ in range(800)) + "\n"),
-    }
-    writers[write](drop / f"1.{write}")
-    (drop / f"1.{write}.json").write_text('{"unit": "g", "rate_hz": 800}')
+def write_wav(path: Path) -> None:
+    soundfile.write(path, np.linspace(-0.5, 0.5, 800), 800, subtype="FLOAT")
+    path.with_suffix(".json").write_text('{"unit": "g", "rate_hz": 800}')
+
+
+def write_csv(path: Path) -> None:
+    path.write_text("a\n" + "\n".join("0.5" for _ in range(800)) + "\n")
+    path.with_suffix(".json").write_text('{"unit": "g", "rate_hz": 800}')
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "package"), [("1.wav", write_wav, "soundfile"), ("1.csv", write_csv, "pyarrow")]
+)
+def test_other_formats_come_alike(
+    drop: Path, reported: Reported, stop: Event, name: str, write: Callable[[Path], None], package: str
+) -> None:
+    pytest.importorskip(package, reason=f"{package} is not installed")
+    write(drop / name)
     with watched(drop, reported, stop) as source, drawn(source.blocks(), stop) as blocks:
         eventually(lambda: blocks)
     assert (blocks[0].asset, len(blocks[0].samples), blocks[0].rate_hz) == ("line", 800, 800)
+
+
+def test_a_record_whose_reader_is_not_installed_is_told_once_and_taken_when_it_is(
+    drop: Path, reported: Reported, stop: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow", reason="the extra records is not installed")
+    write_csv(drop / "1.csv")
+    with watched(drop, reported, stop) as source, monkeypatch.context() as environment:
+        lack(environment, "pyarrow")
+        with drawn(source.blocks(), stop) as blocks:
+            eventually(lambda: reported.codes)
+            write_wav(drop / "2.wav")
+            eventually(lambda: len(blocks) == 1)
+            assert reported.codes == ["command.missing_extra"]
+            environment.undo()
+            eventually(lambda: len(blocks) == 2)
+    assert [each.samples.max() for each in blocks] == [0.5, 0.5]
+    assert reported.codes == ["command.missing_extra"]
 
 
 def test_a_folder_that_is_away_is_reported_once_and_waited_for(tmp_path: Path, reported: Reported, stop: Event) -> None:

@@ -47,9 +47,9 @@ def line_config(bundle: str, images: Path, port: int, takt_s: float) -> str:
 
 
 @contextmanager
-def running(config: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running(config: Path, python: str = sys.executable) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run the agent in a process of its own: the process, and where it tells how it is. It is killed where it still runs."""
-    command = [sys.executable, "-c", "import sys; from andon.models.command.main import main; sys.exit(main())"]
+    command = [python, "-c", "import sys; from andon.models.command.main import main; sys.exit(main())"]
     environment = {**os.environ, "ANDON_HOME": str(config.parent / "home"), "ANDON_LANG": "en"}
     log = config.parent / "log"
     with (

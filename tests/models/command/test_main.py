@@ -166,21 +166,24 @@ def test_an_interrupted_command_says_nothing(andon: Andon, install: Install) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "module", "extra"),
+    ("name", "module", "package", "extra"),
     [
-        ("train", "andon.training.commands", "train"),
-        ("serve", "andon.serving.commands", "serve"),
-        ("edge", "andon.hardware.commands", "edge"),
-        ("demo", "andon.training.demo.commands", "train,serve,demo"),
+        ("train", "andon.training.commands", "torch", "train"),
+        ("train", "andon.training.commands", "pyarrow", "train"),
+        ("serve", "andon.serving.commands", "pyarrow", "serve"),
+        ("edge", "andon.hardware.edge.commands", "pymodbus", "edge"),
+        ("monitor", "andon.hardware.commands", "matplotlib.axes", "plots"),
+        ("diagnose", "andon.datasets.vibration.commands", "pyarrow", "records"),
+        ("demo", "andon.training.demo.commands", "pyarrow", "train,serve,demo"),
     ],
 )
 def test_a_missing_package_is_answered_with_its_extra(
-    andon: Andon, monkeypatch: pytest.MonkeyPatch, name: str, module: str, extra: str
+    andon: Andon, monkeypatch: pytest.MonkeyPatch, name: str, module: str, package: str, extra: str
 ) -> None:
-    use(monkeypatch, Entry(name, module, missing("torch")))
+    use(monkeypatch, Entry(name, module, missing(package)))
     said = andon(name)
     assert said.code == 2
-    for part in (f"andon {name}", "torch", f"pip install 'andon[{extra}]'"):
+    for part in (f"andon {name}: the package {package.partition('.')[0]} ", f"pip install 'andon[{extra}]'"):
         assert part in said.complaint
 
 

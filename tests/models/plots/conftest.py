@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from andon.models.messages.catalogue import LANGUAGES, catalogue
-from andon.models.plots.fonts import LATIN_FONT, Lettering, cjk_font, installed_fonts, lettering
 from andon.models.types.vibration import (
     BearingOrders,
     Diagnosis,
@@ -18,6 +17,10 @@ from andon.models.types.vibration import (
     Signal,
     Unit,
 )
+
+pytest.importorskip("matplotlib", reason="the extra plots is not installed")
+
+from andon.models.plots.fonts import LATIN_FONT, Lettering, cjk_font, installed_fonts, lettering
 
 RATE_HZ = 8192.0
 RPM = 1500.0

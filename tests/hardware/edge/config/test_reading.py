@@ -64,11 +64,14 @@ class Wired:
 CAMERAS: Kinds = {"drawn": lambda: Drawn}
 
 
-def not_installed() -> type[Wired]:
-    raise ModuleNotFoundError("No module named 'solder'", name="solder")
+def lacking(module: str) -> Callable[[], type[Wired]]:
+    def load() -> type[Wired]:
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+    return load
 
 
-PLCS: Kinds = {"wired": lambda: Wired, "unsoldered": not_installed}
+PLCS: Kinds = {"wired": lambda: Wired, "bus": lacking("pymodbus.client"), "unsoldered": lacking("solder")}
 
 
 @pytest.fixture
@@ -137,7 +140,8 @@ def test_what_fits_is_put_together(written: Callable[[str], Path], tmp_path: Pat
             "update.address",
             "ftp",
         ),
-        ('kind = "wired"', 'kind = "unsoldered"', 8, "edge.not_installed", "solder"),
+        ('kind = "wired"', 'kind = "bus"', 8, "edge.not_installed", "pymodbus.client andon[edge]"),
+        ('kind = "wired"', 'kind = "unsoldered"', 8, "edge.not_installed", "solder solder"),
     ],
 )
 def test_each_mistake_is_named_with_its_line(
