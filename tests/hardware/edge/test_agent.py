@@ -159,6 +159,28 @@ def test_a_broker_and_a_sparkplug_host_hear_every_verdict_once_by_its_id(
     assert {"spBv1.0/plant/NBIRTH/line-1", "spBv1.0/plant/DBIRTH/line-1/S1", "spBv1.0/plant/DDATA/line-1/S1"} <= topics
 
 
+@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed (apt-get install mosquitto)")
+def test_a_broker_that_is_gone_holds_up_no_answer_and_hears_it_all_later(
+    line: tuple[Path, int], tmp_path: Path
+) -> None:
+    config, port = line
+    with broker(tmp_path / "mosquitto") as server:
+        more = f'\n[broker]\nhost = "127.0.0.1"\nport = {server.port}\n[mqtt]\n'
+        config.write_text(config.read_text(encoding="utf-8") + more, encoding="utf-8")
+        server.kill()
+        with running(config) as (_, url), ModbusPlcClient(port=port) as wire:
+            plc = SimulatedPlc(wire, takt_s=TAKT_S)
+            assert plc.wait_until_ready(START_S)
+            seen = list(plc.run(Part(serial=f"A{number}") for number in range(4)))
+            eventually(lambda: httpx.get(f"{url}/status").json()["brokers"]["mqtt"])
+            server.start()
+            with subscriber(server.port, "#") as (heard, _):
+                eventually(lambda: len(verdicts(heard.messages)) == 4)
+    assert [each.verdict.name for each in seen] == ["OK", "OK", "OK", "NG"]
+    assert plc.stops == []
+    assert max(each.latency_s or TAKT_S for each in seen) < TAKT_S
+
+
 def verdicts(messages: list[tuple[str, bytes]]) -> dict[str, dict[str, object]]:
     """The verdicts among messages, by id."""
     said = [json.loads(payload) for topic, payload in messages if topic.startswith("andon/")]
