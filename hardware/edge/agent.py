@@ -18,6 +18,7 @@ from andon.hardware.edge.cleaning import cleaning
 from andon.hardware.edge.config.plans import EdgeConfig, Recipe, StationPlan
 from andon.hardware.edge.judging import CodeReader, Judge, RecipeInUse, no_code
 from andon.hardware.edge.records import PartRecords
+from andon.hardware.edge.sensing.sensing import Sensing, opened_sensing
 from andon.hardware.edge.station import Station, StationParts
 from andon.hardware.edge.telling import Tellers, tellers
 from andon.hardware.profiles.affinity import bound_to
@@ -26,7 +27,9 @@ from andon.hardware.profiles.profile import DeviceProfile
 from andon.models.bundle.runtime import LoadedInspector
 from andon.models.bundle.storage import read_bundle
 from andon.models.codes.reading import part_code_in
+from andon.models.monitoring.watch import Machines
 from andon.models.types.errors import BundleError, ResourceError
+from andon.models.types.vibration import Machine
 
 READERS: dict[str, CodeReader] = {"plc": no_code, "none": no_code, "code": part_code_in}
 
@@ -88,6 +91,8 @@ class Box:
         Who is told of parts.
     cleaner
         Keeps the disk from filling up.
+    sensing
+        Not started yet.
     """
 
     name: str
@@ -95,11 +100,17 @@ class Box:
     store: Store
     told: Tellers
     cleaner: Thread
+    sensing: Sensing
 
 
 @contextmanager
-def opened_box(config: EdgeConfig, home: Path) -> Iterator[Box]:
-    """Load every bundle, open the store, and make the stations that a configuration describes.
+def opened_box(config: EdgeConfig, home: Path, register: Machines = Machine) -> Iterator[Box]:
+    """Load every bundle, open the store, and make the stations and the sensors that a configuration describes.
+
+    Parameters
+    ----------
+    register
+        Tells what is known of an asset.
 
     Raises
     ------
@@ -118,7 +129,8 @@ def opened_box(config: EdgeConfig, home: Path) -> Iterator[Box]:
         closing.callback(records.close)
         records.tell_again()
         make = partial(_station, config, store, records, recipes)
-        yield Box(config.box.box, Agent([make(plan) for plan in config.stations]), store, told, cleaner)
+        sensing = closing.enter_context(opened_sensing(config, store, told, home, register))
+        yield Box(config.box.box, Agent([make(plan) for plan in config.stations]), store, told, cleaner, sensing)
 
 
 @dataclass(frozen=True, slots=True)

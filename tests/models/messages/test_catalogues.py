@@ -12,6 +12,7 @@ from string import Formatter
 import pytest
 
 from andon.datasets.figures import DETECTION, PLAIN, WITH_INTERVAL
+from andon.hardware.edge.sensing.status import ASSET_COLUMNS, SENSOR_COLUMNS
 from andon.hardware.edge.status import COLUMNS
 from andon.models.command.main import GROUP
 from andon.models.messages import catalogue as messages
@@ -63,7 +64,7 @@ def built_codes() -> dict[str, set[str]]:
     - ``evaluate.{}`` is a figure, or a column of the tables of figures.
     - ``tracking.{}`` is an axis, the line or a group of parts in the histogram of scores.
     - ``report.{}`` and ``alert.{}_{}`` are asked for by the template of the service report.
-    - ``edge.{}`` is a column of the page that tells how a box is.
+    - ``edge.{}`` is a column of a table on the page that tells how a box is.
     - ``fault.{}`` and ``state.{}`` are what that page says of a station.
     - ``inspect.{}`` is the measure of the gate that asks for another picture.
     """
@@ -87,7 +88,7 @@ def built_codes() -> dict[str, set[str]]:
         "alert.{}_{}": {code for code in texts if code.startswith(("alert.fault_", "alert.severity_", "alert.kind_"))},
         "fault.{}": {f"fault.{each.name.lower()}" for each in LineFault},
         "state.{}": {"state.running", "state.stopped"},
-        "edge.{}": {f"edge.{name}" for name in COLUMNS},
+        "edge.{}": {f"edge.{name}" for name in (*COLUMNS, *SENSOR_COLUMNS, *ASSET_COLUMNS)},
         "inspect.{}": {f"inspect.{gate.measure}" for gate in teach_gates([{"exposure": 0.0, "focus": 0.0}])},
     }
 
