@@ -15,7 +15,6 @@ class Piece:
     """A snapshot or a row, and what keeps it: that raises ``ResourceError`` where it cannot be, and is tried again then."""
 
     asset: str
-    time: datetime | None
     keep: Callable[[], None]
 
 
@@ -50,8 +49,8 @@ def of_rows(source: RowSource, keeper: RowKeeper) -> Arrivals:
 
 
 def _of_snapshot(keeper: SignalKeeper, snapshot: Signal) -> Piece:
-    return Piece(snapshot.asset, snapshot.time, partial(keeper.keep, snapshot))
+    return Piece(snapshot.asset, partial(keeper.keep, snapshot))
 
 
 def _of_row(keeper: RowKeeper, row: TimedRow) -> Piece:
-    return Piece(row.asset, row.time, partial(keeper.keep, row))
+    return Piece(row.asset, partial(keeper.keep, row))

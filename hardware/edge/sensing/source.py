@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from threading import Event
 
 from andon.datasets.store.room import Room
@@ -33,13 +33,13 @@ class SourceFigures:
     failure
         What was wrong with it since then; None while it is well.
     heard
-        By the asset, when what was kept of it last was taken.
+        By the asset, when something of it was kept last.
     """
 
     blocks: int = 0
     last: datetime | None = None
     failure: AndonError | None = None
-    heard: dict[str, datetime | None] = field(default_factory=dict)
+    heard: dict[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class SourceRun:
                 self._fail(error)
                 stop.wait(RETRY_S)
             else:
-                self.figures.heard[piece.asset] = piece.time
+                self.figures.heard[piece.asset] = datetime.now(UTC)
                 return
         raise _StoppedError
 

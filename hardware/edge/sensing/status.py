@@ -47,8 +47,7 @@ def _heard(sources: Sequence[SourceRun]) -> dict[str, datetime]:
     heard: dict[str, datetime] = {}
     for source in sources:
         for asset, time in list(source.figures.heard.items()):
-            if time is not None:
-                heard[asset] = max(time, heard.get(asset, time))
+            heard[asset] = max(time, heard.get(asset, time))
     return heard
 
 
