@@ -232,12 +232,15 @@ class _Reading:
 
     def _sensors(self) -> dict[str, SensorPlan]:
         """Put sources together with what is taken of them, and make each once."""
-        kinds = {str(table.get("name")): str(table.get("kind")) for _, table in self._tables("sensors")}
-        snapshots = {str(table.get("name")): self._snapshots(path, table) for path, table in self._tables("sensors")}
-        plans = {name: make() for name, make in self._devices("sensors", SENSORS, ("snapshots",)).items()}
+        made = self._devices("sensors", SENSORS, ("snapshots",))
+        sensors: dict[str, SensorPlan] = {}
         for path, table in self._tables("sensors"):
-            self._check_source(plans.get(str(table.get("name"))), table, path)
-        return {name: SensorPlan(name, kinds[name], plan, snapshots[name]) for name, plan in plans.items()}
+            snapshots = self._snapshots(path, table)
+            plan = made.pop(str(table.get("name")), _nothing)()
+            if plan is not None:
+                self._check_source(plan, table, path)
+                sensors[table["name"]] = SensorPlan(table["name"], table["kind"], plan, snapshots)
+        return sensors
 
     def _snapshots(self, path: Place, table: Mapping[str, Any]) -> SnapshotPlan | None:
         said = table.get("snapshots")
@@ -249,10 +252,8 @@ class _Reading:
         plan: SnapshotPlan | None = self._table(SnapshotPlan, said, (*path, "snapshots"))
         return plan
 
-    def _check_source(self, plan: SourcePlan | None, table: Mapping[str, Any], path: Place) -> None:
-        """Make a source that could be read, and see that what is to be taken of it fits."""
-        if plan is None:
-            return
+    def _check_source(self, plan: SourcePlan, table: Mapping[str, Any], path: Place) -> None:
+        """Make a source, and see that what is to be taken of it fits."""
         nowhere = Path(self._folder.resolve().anchor)
         place = SourcePlace("check", str(table["name"]), self._folder, nowhere, _ignore, Event())
         source = self._try(path, lambda: plan.source(place))
@@ -293,6 +294,8 @@ class _Reading:
         table: Mapping[str, Any],
         path: Place,
     ) -> None:
+        if name in made:
+            return  # a name that is there twice has been told
         made[name] = _nothing  # known by its name even where its arguments are wrong: one problem is told once
         make = self._try(path, load)
         arguments = make and read_table(make, table, path, self.problems.append)

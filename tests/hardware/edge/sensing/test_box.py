@@ -109,7 +109,7 @@ def test_a_broker_and_a_sparkplug_host_hear_each_snapshot_and_the_alert_once_by_
         for turns in (12, 14):
             with running(config) as (process, url):
                 eventually(lambda: len(documents(heard.messages, "indicators")) == turns, START_S)  # noqa: B023
-                eventually(lambda: status(url)["brokers"] == {"mqtt": None, "sparkplug": None})  # noqa: B023
+                eventually(lambda: status(url)["brokers"] == {"mqtt": None, "sparkplug": None})
                 eventually(lambda: len(data(heard.messages, "DDATA", "DBIRTH")) > turns)  # noqa: B023
                 process.terminate()
                 assert process.wait(START_S) == 0

@@ -181,7 +181,7 @@ def test_registers_are_judged_as_rows_and_told(tmp_path: Path, modbus: ModbusSen
         f'[[sensors]]\nname = "box"\nkind = "modbus"\nhost = "127.0.0.1"\nport = {modbus.port}\nasset = "{PUMP}"\n'
         f'every_s = 0.05\n{registers}[[assets]]\nname = "{PUMP}"\nbundle = "{pump_bundle(tmp_path)}"\n'
     )
-    with sensing_box(tmp_path, tables, ears) as (sensing, store):
+    with sensing_box(tmp_path, tables, ears) as (sensing, _):
         eventually(lambda: len(ears.indicators) > 3)
         figures = sensing.sources[0].figures
         modbus.stop()
@@ -233,7 +233,9 @@ def test_nodes_are_told_as_rows_and_arrays_are_snapshots(tmp_path: Path, opcua: 
 
 
 def test_simulated_sensors_deliver_as_time_passes(tmp_path: Path, ears: Ears) -> None:
-    tables = '[[sensors]]\nname = "drawn"\nkind = "simulated"\nassets = ["P-1", "P-2"]\nevery_s = 0.5\nduration_s = 0.25\n'
+    tables = (
+        '[[sensors]]\nname = "drawn"\nkind = "simulated"\nassets = ["P-1", "P-2"]\nevery_s = 0.5\nduration_s = 0.25\n'
+    )
     with sensing_box(tmp_path, tables, ears):
         eventually(lambda: len(ears.indicators) >= 4)
     assert {each.asset for each in ears.indicators} == {"P-1", "P-2"}
