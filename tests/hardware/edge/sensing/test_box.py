@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.conftest import Andon
+from tests.hardware.acquisition.devices import modbus_sensor
 from tests.hardware.edge.lines import running
 from tests.hardware.edge.sensing.boxes import BOX, STATUS, fill, rows, signal_times
 from tests.hardware.messaging.subscribers import subscriber
@@ -119,6 +120,29 @@ def test_a_broker_and_a_sparkplug_host_hear_each_snapshot_and_the_alert_once_by_
     assert "andon/plant/motor_1/alerts" in dict(heard.messages)
     assert rows(home(config), "SELECT state, attempts FROM outbox") == [("sent", 1)] * 2
     check_sparkplug([each for each in heard.messages if each[0].startswith("spBv1.0/")], alerts)
+
+
+@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed (apt-get install mosquitto)")
+def test_a_device_that_is_away_is_dead_to_a_sparkplug_host_until_it_answers(tmp_path: Path) -> None:
+    with (
+        broker(tmp_path / "mosquitto") as server,
+        subscriber(server.port, "spBv1.0/#") as (heard, _),
+        modbus_sensor() as modbus,
+    ):
+        path = tmp_path / "line.toml"
+        source = (
+            f'[[sensors]]\nname = "plc"\nkind = "modbus"\nhost = "127.0.0.1"\nport = {modbus.port}\nasset = "fan"\n'
+        )
+        registers = 'every_s = 0.2\n[[sensors.registers]]\nname = "speed_rpm"\naddress = 0\n'
+        told = f'[broker]\nhost = "127.0.0.1"\nport = {server.port}\n[sparkplug]\ngroup = "plant"\n'
+        path.write_text(f"{BOX}{source}{registers}{told}{STATUS}", encoding="utf-8")
+        with running(path):
+            eventually(lambda: len(data(heard.messages, "DDATA")) > 2, START_S)
+            modbus.stop()
+            eventually(lambda: data(heard.messages, "DDEATH") == ["spBv1.0/plant/DDEATH/line-1/fan"])
+            born = len(data(heard.messages, "DBIRTH"))
+            modbus.start()
+            eventually(lambda: len(data(heard.messages, "DBIRTH")) == born + 1)
 
 
 def documents(messages: list[tuple[str, bytes]], what: str) -> dict[str, dict[str, Any]]:

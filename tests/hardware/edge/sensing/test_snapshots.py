@@ -19,7 +19,8 @@ RATE_HZ = 1000.0
 def block(
     start_s: float, duration_s: float, sensor: str = "DE", rate_hz: float = RATE_HZ, asset: str = "P-1"
 ) -> Signal:
-    samples = np.arange(round(duration_s * rate_hz)) + float(round(start_s * rate_hz))
+    first = round(start_s * rate_hz)
+    samples = np.arange(first, first + round(duration_s * rate_hz), dtype=np.float64)
     return Signal(samples, rate_hz, Unit.G, sensor, asset, START + timedelta(seconds=start_s))
 
 

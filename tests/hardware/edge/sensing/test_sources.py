@@ -168,7 +168,7 @@ def pump_bundle(folder: Path) -> Path:
 def words(values: Mapping[str, float | None]) -> list[int]:
     """What a sensor has in its registers: float32, the high word first."""
     numbers = np.array([values[name] for name in NAMES], ">f4")
-    return np.frombuffer(numbers.tobytes(), ">u2").tolist()
+    return [int(word) for word in np.frombuffer(numbers.tobytes(), ">u2")]
 
 
 def test_registers_are_judged_as_rows_and_told(tmp_path: Path, modbus: ModbusSensor, ears: Ears) -> None:
