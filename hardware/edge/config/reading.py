@@ -62,6 +62,7 @@ from andon.hardware.edge.config.plans import (
     BrokerPlan,
     EdgeConfig,
     MqttPlan,
+    Name,
     Recipe,
     SensorPlan,
     SnapshotPlan,
@@ -237,7 +238,7 @@ class _Reading:
         for path, table in self._tables("sensors"):
             snapshots = self._snapshots(path, table)
             plan = made.pop(str(table.get("name")), _nothing)()
-            if plan is not None:
+            if plan is not None and self._table(_named, {"name": table["name"]}, path):
                 self._check_source(plan, table, path)
                 sensors[table["name"]] = SensorPlan(table["name"], table["kind"], plan, snapshots)
         return sensors
@@ -371,6 +372,11 @@ _TABLES = ("status", "device", *_OPTIONAL)
 
 def _nothing() -> None:
     """Stand in for a device that cannot be made."""
+
+
+def _named(name: Name) -> str:
+    """Read a name that is also one of files and topics."""
+    return name
 
 
 def _ignore(_error: AndonError) -> None:

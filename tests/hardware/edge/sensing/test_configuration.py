@@ -100,6 +100,7 @@ def test_what_fits_is_put_together(tmp_path: Path) -> None:
         ('bearing = "6205"', 'bundle = "none.andon"', 29, "edge.no_bundle", "none.andon"),
         ('name = "P-101"', 'name = "P/101"', 27, "edge.value", "P/101"),
         ('name = "plc"', 'name = "gateway"', 12, "edge.twice", "gateway"),
+        ('name = "gateway"', 'name = "../gateway"', 4, "edge.value", "../gateway"),
     ],
 )
 def test_each_mistake_is_named_with_its_line(
