@@ -48,11 +48,13 @@ def test_an_alert_that_was_kept_and_not_told_is_told_at_the_next_start(store: St
     ears.refusal = StorageFullError("store.full", "outbox", reason="disk")
     keep(Conditions(store.database, unlucky), given)
     assert ears.alerts == []
+    keep(Conditions(store.database, unlucky), replace(given, event=AlertEvent.ESCALATED))
     ears.refusal = None
     AlertTeller(store.database, [ears]).tell_waiting()
-    assert [(each.asset, each.document["id"]) for each in ears.alerts] == [("P-1", given.case.id)]
+    assert [(each.asset, each.document["id"]) for each in ears.alerts] == [("P-1", given.case.id)] * 2
+    assert [each.document["event"] for each in ears.alerts] == ["raised", "escalated"]
     AlertTeller(store.database, [ears]).tell_waiting()
-    assert len(ears.alerts) == 1
+    assert len(ears.alerts) == 2
 
 
 def test_an_alert_that_was_not_kept_is_not_told(store: Store) -> None:

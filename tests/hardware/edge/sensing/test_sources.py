@@ -107,6 +107,7 @@ def test_a_box_that_starts_anew_judges_no_record_and_tells_no_alert_again(
     with sensing_box(tmp_path, folder_tables(motors_dir), later) as (sensing, _):
         eventually(lambda: sensing.sources[0].figures.blocks == 12)
         eventually(lambda: len((tmp_path / "home/edge/sensors/gateway.journal").read_bytes().splitlines()) == 12)
+        assert sensing.sources[0].figures.failure is None
     assert len(signal_times(tmp_path / "home")) == 12
     assert later.alerts == []
     # The newest of each sensor is told again, under its id: nobody knows whether it was told before.
