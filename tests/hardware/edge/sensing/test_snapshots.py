@@ -55,9 +55,10 @@ def test_snapshots_follow_one_another_across_blocks() -> None:
     np.testing.assert_array_equal(found[1].samples, np.arange(500, 1000))
 
 
-def test_of_a_scheduled_source_one_snapshot_is_taken_at_a_time() -> None:
+@pytest.mark.parametrize("count", [3, 8])
+def test_of_a_scheduled_source_one_snapshot_is_taken_at_a_time(count: int) -> None:
     cut = cutter(SnapshotPlan(duration_s=0.5, every_s=10))
-    parts = [block(start + 0.2 * part, 0.2) for start in (0, 10.1) for part in range(8)]
+    parts = [block(start + 0.2 * part, 0.2) for start in (0, 10.1) for part in range(count)]
     assert starts([each for part in parts for each in cut(part)]) == [0, 10.1]
 
 
