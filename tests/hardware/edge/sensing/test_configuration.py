@@ -1,5 +1,7 @@
 """What is wrong with sensors and assets in a configuration is named with its line."""
 
+import inspect
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -131,3 +133,13 @@ def test_a_box_with_sensors_and_part_of_a_station_is_refused(tmp_path: Path) -> 
     camera = '[[cameras]]\nname = "top"\nkind = "simulated"\n'
     found = faults(tmp_path, BOX + GOOD + camera)
     assert [each[2]["found"] for each in found] == ["[[plcs]]", "[[recipes]]", "[[stations]]"]
+
+
+@pytest.mark.parametrize("page", ["edge.md", "edge.zh-CN.md"])
+def test_every_kind_and_each_of_its_keys_is_documented(page: str) -> None:
+    text = (Path(__file__).parents[4] / "docs" / page).read_text(encoding="utf-8")
+    lines = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `")}
+    shared = {"host", "port", "device_id", "url", "user", "password_file", "timeout_s"}
+    for kind, load in installed(SENSORS).items():
+        for key in inspect.signature(load()).parameters:
+            assert key in shared or key in re.findall(r"[a-z_]+", lines[kind]), (kind, key)
