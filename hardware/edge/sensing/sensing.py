@@ -38,7 +38,8 @@ JOURNALS = "sensors"
 LOOK_S = 60.0
 """How often it is looked for silence."""
 
-MOST_ASSETS = 1_000
+PAGE = 1_000
+"""Machines that are read at one time."""
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +145,15 @@ class Sensing:
 
     def assets(self) -> Sequence[KeptAsset]:
         """List the machines that were heard. Raises ``ResourceError``."""
-        return self._assets.page(None, "", MOST_ASSETS).items
+        return list(_every(self._assets))
+
+
+def _every(assets: Assets) -> Iterator[KeptAsset]:
+    after: str | None = ""
+    while after is not None:
+        page = assets.page(None, after, PAGE)
+        yield from page.items
+        after = page.next
 
 
 @contextmanager
