@@ -46,6 +46,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from threading import Event
@@ -74,7 +75,7 @@ from andon.hardware.edge.config.plans import (
 from andon.hardware.edge.config.tables import Problem, read_table
 from andon.hardware.profiles.profile import device_profile
 from andon.models.types.errors import AndonError, InputError
-from andon.models.types.vibration import RowSource
+from andon.models.types.vibration import RowSource, SignalSource
 
 CAMERAS, PLCS, SENSORS = "andon.cameras", "andon.plcs", "andon.sensors"
 
@@ -258,6 +259,8 @@ class _Reading:
         nowhere = Path(self._folder.resolve().anchor)
         place = SourcePlace("check", str(table["name"]), self._folder, nowhere, _ignore, Event())
         source = self._try(path, lambda: plan.source(place))
+        if isinstance(source, SignalSource):
+            self._try(path, lambda: import_module(_WAVEFORMS))
         if isinstance(source, RowSource) and "snapshots" in table:
             self._report((*path, "snapshots"), "edge.no_snapshots", found=str(table["kind"]))
 
@@ -356,6 +359,9 @@ class _Reading:
             elif (other := numbers.setdefault(recipe.number, name)) != name:
                 self._report(path, "edge.recipe_number", found=recipe.number, recipe=f"{other}, {name}")
 
+
+_WAVEFORMS = "andon.datasets.vibration.parquet_files"
+"""What keeps samples, which needs Arrow."""
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _BOX = ("box", "reserve_mib")

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -143,3 +144,9 @@ def test_every_kind_and_each_of_its_keys_is_documented(page: str) -> None:
     for kind, load in installed(SENSORS).items():
         for key in inspect.signature(load()).parameters:
             assert key in shared or key in re.findall(r"[a-z_]+", lines[kind]), (kind, key)
+
+
+def test_samples_cannot_be_kept_without_arrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "andon.datasets.vibration.parquet_files", raising=False)
+    assert [each[:2] for each in faults(tmp_path, BOX + GOOD)] == [(3, "edge.not_installed")]
