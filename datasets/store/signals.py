@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Row, select
 
 from andon.datasets.store.database import Database
 from andon.datasets.store.paging import Page, paged
-from andon.datasets.store.schema import assets, signals
+from andon.datasets.store.schema import assets, sensors, signals
 from andon.models.types.errors import ConflictError, NotFoundError
 
 
@@ -56,6 +56,21 @@ class KeptSignals:
         if row is None:
             raise NotFoundError("store.no_signal", signal)
         return row
+
+    def newest(self, asset: str, sensor: str) -> Row[Any] | None:
+        """Find the signal that came last from a sensor; None where none did."""
+        columns = signals.c
+        mine = (columns.asset.is_(None) if not asset else columns.asset == asset) & (columns.sensor == sensor)
+        found = select(signals).where(mine).order_by(columns.id.desc()).limit(1)
+        with self._database.reading() as connection:
+            return connection.execute(found).first()
+
+    def newest_of_each(self) -> list[Row[Any]]:
+        """Find the signal that came last from each sensor of each machine."""
+        with self._database.reading() as connection:
+            known = connection.execute(select(sensors.c.asset, sensors.c.name)).all()
+        found = (self.newest(asset, sensor) for asset, sensor in known)
+        return [row for row in found if row is not None]
 
     def sent_under(self, request_key: str, request_digest: bytes) -> bytes | None:
         """Find what was answered to a request that may be sent again.

@@ -18,13 +18,16 @@ from andon.hardware.edge.following import FollowedBundle, FollowedRecipe, Follow
 from andon.hardware.edge.judging import Judge, RecipeInUse, no_code
 from andon.hardware.edge.recipes import FixedRecipe, PlacedInspector, StationRecipe, in_use, placed_inspector
 from andon.hardware.edge.records import PartRecords
+from andon.hardware.edge.sensing.sensing import Sensing, opened_sensing
 from andon.hardware.edge.serials import BoardSerials, NoSerials, PlcSerials, Serials
 from andon.hardware.edge.station import Station, StationParts
 from andon.hardware.edge.telling import Tellers, tellers
 from andon.hardware.edge.updates.journal import UpdateRefusedError
 from andon.hardware.plc.hermes import HermesSettings
 from andon.models.codes.reading import part_code_in
+from andon.models.monitoring.watch import Machines
 from andon.models.types.errors import ResourceError
+from andon.models.types.vibration import Machine
 
 RELEASES = "releases"
 """Under the box's home: the versions of bundles that are followed."""
@@ -97,6 +100,8 @@ class Box:
         Bundles whose releases are followed, by name.
     cleaner
         Keeps the disk from filling up.
+    sensing
+        Not started yet.
     """
 
     name: str
@@ -105,6 +110,7 @@ class Box:
     told: Tellers
     followed: Mapping[str, FollowedBundle]
     cleaner: Thread
+    sensing: Sensing
 
     def roll_back(self, asked: RollBack) -> None:
         """Go back to a version that is kept here.
@@ -120,8 +126,13 @@ class Box:
 
 
 @contextmanager
-def opened_box(config: EdgeConfig, home: Path) -> Iterator[Box]:
-    """Load every bundle, open the store, and make the stations that a configuration describes.
+def opened_box(config: EdgeConfig, home: Path, register: Machines = Machine) -> Iterator[Box]:
+    """Load every bundle, open the store, and make the stations and the sensors that a configuration describes.
+
+    Parameters
+    ----------
+    register
+        Tells what is known of an asset.
 
     Raises
     ------
@@ -153,7 +164,8 @@ def opened_box(config: EdgeConfig, home: Path) -> Iterator[Box]:
             }
             serials = closing.enter_context(_serials(config, plan))
             stations.append(_station(config, plan, records, recipes, serials))
-        yield Box(config.box.box, Agent(stations), store, told, followed, cleaner)
+        sensing = closing.enter_context(opened_sensing(config, store, told, home, register))
+        yield Box(config.box.box, Agent(stations), store, told, followed, cleaner, sensing)
 
 
 def placed_bundles(config: EdgeConfig) -> dict[str, PlacedInspector]:

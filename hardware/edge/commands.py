@@ -6,14 +6,20 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Event
 
-from andon.hardware.edge.agent import Agent, opened_box, placed_bundles
+from andon.datasets.assets.known import known_machine
+from andon.datasets.assets.register import FOLDER as ASSETS
+from andon.datasets.assets.register import AssetRegister
+from andon.hardware.edge.agent import Box, opened_box, placed_bundles
 from andon.hardware.edge.config.plans import EdgeConfig
-from andon.hardware.edge.config.reading import CAMERAS, PLCS, ConfigError, Fault, installed, read_config
+from andon.hardware.edge.config.reading import CAMERAS, PLCS, SENSORS, ConfigError, Fault, installed, read_config
 from andon.hardware.edge.demo import run_demo
+from andon.hardware.edge.losses import CameraLosses
 from andon.hardware.edge.notify import tell_systemd, watchdog_s
+from andon.hardware.edge.sensing.sensing import judges_of, placed_judges
 from andon.hardware.edge.status_server import telling
 from andon.hardware.profiles.commands import bench, bench_options
 from andon.models.command.console import Console
@@ -26,7 +32,7 @@ FOLDER = "edge"
 """Under ``andon_home``: what the box keeps."""
 
 ALIVE_S = 1.0
-"""How often it is looked whether all stations run."""
+"""How often it is looked whether all stations and sensors run."""
 
 
 def edge(parser: argparse.ArgumentParser, text: Catalogue) -> None:
@@ -53,13 +59,23 @@ def _check(arguments: argparse.Namespace, console: Console) -> int:
         digests = {each.name: placed[each.bundle].loaded.bundle.digest if each.bundle else None for each in recipes}
         console.emit({"station": plan.name, "camera": plan.camera, "plc": plan.plc, "recipes": digests, "ok": True})
         console.say("edge.station_fits", name=plan.name, camera=plan.camera, plc=plan.plc, recipes=", ".join(digests))
+    _show_sensors(config, console)
     return DONE
+
+
+def _show_sensors(config: EdgeConfig, console: Console) -> None:
+    for sensor in config.sensors.values():
+        console.emit({"sensor": sensor.name, "kind": sensor.kind, "ok": True})
+        console.say("edge.sensor_fits", name=sensor.name, kind=sensor.kind)
+    for asset, digest in judges_of(config, placed_judges(config)).items():
+        console.emit({"asset": asset, "bundle": digest, "ok": True})
+        console.say("edge.asset_fits", name=asset, bundle=config.assets[asset].bundle or "-")
 
 
 def _config(path: Path, console: Console) -> EdgeConfig | None:
     """Read a configuration; what is wrong with it is told line by line, and None is returned."""
     try:
-        return read_config(path, installed(CAMERAS), installed(PLCS))
+        return read_config(path, installed(CAMERAS), installed(PLCS), installed(SENSORS))
     except ConfigError as error:
         _complain(path, error.faults, console)
         console.complain(error)
@@ -78,14 +94,18 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
     if config is None:
         return BAD_INPUT
     log_as_json(sys.stderr)
-    with _stopped_by_signals() as stop, opened_box(config, andon_home(os.environ) / FOLDER) as box:
+    home = andon_home(os.environ)
+    register = partial(known_machine, AssetRegister(home / ASSETS))
+    with _stopped_by_signals() as stop, opened_box(config, home / FOLDER, register) as box:
         plan = config.status
-        with telling(plan.host, plan.port, plan.key(config.folder), box, console.catalogue) as address, box.agent:
+        address = telling(plan.host, plan.port, plan.key(config.folder), box, console.catalogue)
+        with address as url, box.agent, box.sensing:
             stations = [each.parts.name for each in box.agent.stations]
-            console.say("edge.running", url=address, stations=", ".join(stations))
-            console.emit({"url": address, "stations": stations})
+            sensors = [each.parts.name for each in box.sensing.sources]
+            console.say("edge.running", url=url, stations=", ".join([*stations, *sensors]))
+            console.emit({"url": url, "stations": stations, "sensors": sensors})
             console.stdout.flush()
-            _watch(box.agent, stop)
+            _watch(box, stop)
     return DONE
 
 
@@ -94,12 +114,15 @@ def _demo(arguments: argparse.Namespace, console: Console) -> int:
     return DONE
 
 
-def _watch(agent: Agent, stop: Event) -> None:
-    """Tell systemd that the box is alive as long as all its stations are. Raises where one is not."""
+def _watch(box: Box, stop: Event) -> None:
+    """Tell systemd that the box is alive as long as all its stations and sensors are. Raises where one is not."""
+    losses = CameraLosses(box.agent.stations, box.told.lost)
     beat_s = min(watchdog_s(os.environ) or ALIVE_S, ALIVE_S)
     tell_systemd(os.environ, "READY=1")
     while not stop.wait(beat_s):
-        agent.check()
+        box.agent.check()
+        box.sensing.check()
+        losses.look()
         tell_systemd(os.environ, "WATCHDOG=1")
     tell_systemd(os.environ, "STOPPING=1")
 

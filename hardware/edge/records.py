@@ -15,6 +15,7 @@ from andon.datasets.store.line_entries import keep_answer, keep_unjudged, last_u
 from andon.datasets.store.opening import Store
 from andon.datasets.store.recorder import InspectionRecord, Recorder
 from andon.hardware.edge.judging import Judged, encode_png
+from andon.hardware.edge.listeners import Listener, tell
 from andon.hardware.messaging.documents import StationVerdict
 from andon.hardware.plc.handshake import Answer, Trigger
 from andon.models.types.errors import AndonError, Param, ResourceError
@@ -32,9 +33,6 @@ class Told:
     answer: Answer
     inspection: str | None
 
-
-Listener = Callable[[StationVerdict], None]
-"""Told of every part; what it is told twice, under one identifier, is the same."""
 
 TOLD_AGAIN = 500
 """So many of the last parts are told again at the start: who listens knows those it has by their identifiers."""
@@ -121,11 +119,7 @@ class PartRecords:
         self._tell(_verdict(msgspec.json.decode(document)))
 
     def _tell(self, verdict: StationVerdict) -> None:
-        for listener in self._listeners:
-            try:
-                listener(verdict)
-            except AndonError as error:
-                logger.warning("not told", extra={"fields": {"code": error.code, "reason": str(error)}})
+        tell(self._listeners, verdict)
 
     def last_answer(self, station: str) -> Told | None:
         """Find what a process before this one was about to tell the PLC, where it is not known to have taken it."""

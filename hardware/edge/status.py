@@ -1,6 +1,6 @@
 """How a box is: as a document, as figures for Prometheus, and as a page."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -10,6 +10,13 @@ from prometheus_client.registry import Collector
 
 from andon.datasets.store.ledger import head_of
 from andon.hardware.edge.agent import Box
+from andon.hardware.edge.sensing.status import (
+    ASSET_COLUMNS,
+    SENSOR_COLUMNS,
+    assets_document,
+    sensor_metrics,
+    sensors_document,
+)
 from andon.hardware.edge.station import Station
 from andon.hardware.edge.upload import Progress
 from andon.models.messages.catalogue import Catalogue
@@ -44,6 +51,8 @@ def status_document(box: Box, text: Catalogue) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "box": box.name,
         "stations": [_station(each, text) for each in box.agent.stations],
+        "sensors": sensors_document(box.sensing),
+        "assets": assets_document(box.sensing),
         "outbox": _outbox(box.told.upload(), text) if box.told.upload else None,
         "brokers": box.told.failures(),
         "cleaning": box.cleaner.is_alive(),
@@ -98,33 +107,58 @@ class Figures(Collector):
         latency = GaugeMetricFamily(
             "andon_edge_answer_seconds", "From trigger to answer, of the last parts", labels=["station", "quantile"]
         )
-        for each in self._document()["stations"]:
+        document = self._document()
+        for each in document["stations"]:
             name = each["name"]
             for told in ("ok", "ng", "retake", "errors"):
                 parts.add_metric([name, told], each[told])
             running.add_metric([name], each["state"] == "running")
             for quantile, value in (("0.5", each["p50_ms"]), ("0.99", each["p99_ms"])):
                 latency.add_metric([name, quantile], value / 1e3)
-        yield from (parts, running, latency)
+        yield from (parts, running, latency, *sensor_metrics(document))
 
 
 def page(document: Mapping[str, Any], text: Catalogue) -> str:
     """Draw the page: no script, no file from elsewhere, anew every two seconds."""
-    head = "".join(f"<th>{escape(text.text(f'edge.{name}'))}</th>" for name in COLUMNS)
-    rows = "".join(_row(each, text) for each in document["stations"])
+    tables = "".join(_tables(document, text))
     title = escape(text.text("edge.status_title", box=document["box"]))
     lines = "".join(f"<p>{escape(line)}</p>" for line in _lines(document, text))
     return f"""<!doctype html><html lang="{text.language.replace("_", "-")}"><meta charset="utf-8">
 <meta http-equiv="refresh" content="2"><title>{title}</title><style>
 body{{font-family:sans-serif;margin:2rem}}table{{border-collapse:collapse}}th,td{{padding:.5rem 1rem;text-align:left;
 border-bottom:1px solid #ccc}}.running td:nth-child(2){{background:#cfc}}.stopped td:nth-child(2){{background:#fcc}}</style>
-<h1>{title}</h1><table><tr>{head}</tr>{rows}</table>{lines}</html>"""
+<h1>{title}</h1>{tables}{lines}</html>"""
 
 
-def _row(station: Mapping[str, Any], text: Catalogue) -> str:
-    said = {**station, "state": text.text(f"state.{station['state']}"), "fault": text.text(f"fault.{station['fault']}")}
-    cells = "".join(f"<td>{escape('-' if said[name] is None else str(said[name]))}</td>" for name in COLUMNS)
-    return f'<tr class="{station["state"]}">{cells}</tr>'
+def _tables(document: Mapping[str, Any], text: Catalogue) -> Iterator[str]:
+    """Draw the stations, the sensors and the machines, each where there are any."""
+    stations = "".join(_row(_said(each, text), COLUMNS, each["state"]) for each in document["stations"])
+    sensors = "".join(
+        _row(
+            {**each, "sensor": each["name"], "kind_column": each["kind"]},
+            SENSOR_COLUMNS,
+            "stopped" if each["failure"] else "running",
+        )
+        for each in document["sensors"]
+    )
+    assets = "".join(
+        _row({**each, "asset": each["name"]}, ASSET_COLUMNS, "stopped" if each["open_case"] else "running")
+        for each in document["assets"]
+    )
+    for columns, rows in ((COLUMNS, stations), (SENSOR_COLUMNS, sensors), (ASSET_COLUMNS, assets)):
+        head = "".join(f"<th>{escape(text.text(f'edge.{name}'))}</th>" for name in columns)
+        if rows:
+            yield f"<table><tr>{head}</tr>{rows}</table>"
+
+
+def _said(station: Mapping[str, Any], text: Catalogue) -> Mapping[str, Any]:
+    state, fault = text.text(f"state.{station['state']}"), text.text(f"fault.{station['fault']}")
+    return {**station, "state": state, "fault": fault}
+
+
+def _row(said: Mapping[str, Any], columns: Sequence[str], look: str) -> str:
+    cells = "".join(f"<td>{escape('-' if said[name] is None else str(said[name]))}</td>" for name in columns)
+    return f'<tr class="{look}">{cells}</tr>'
 
 
 def _lines(document: Mapping[str, Any], text: Catalogue) -> Iterator[str]:

@@ -65,6 +65,28 @@ class Indicators:
     values: Mapping[str, float | None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertTold:
+    """One telling of a case, as it is kept.
+
+    Parameters
+    ----------
+    id
+        Of the telling, as ``alert_id`` makes it.
+    document
+        As ``alert_document`` builds it.
+    """
+
+    id: str
+    asset: str
+    time: datetime
+    document: Mapping[str, Any]
+
+
+Said = StationVerdict | Indicators | AlertTold
+"""What a box tells others."""
+
+
 def verdict_document(verdict: StationVerdict) -> dict[str, Any]:
     """Build the ``verdict`` object.
 
@@ -105,7 +127,25 @@ def alert_id(alert: Alert) -> str:
 
     It is made of what was decided, and so is the same when an alert is decided on again after a restart.
     """
-    return f"{alert.case.id}/{alert.event.value}/{as_text(alert.time)}"
+    return _telling(alert.case.id, alert.event.value, alert.time)
+
+
+def alert_told(document: Mapping[str, Any]) -> AlertTold:
+    """Read an alert's document back."""
+    time = datetime.fromisoformat(document["time"])
+    name = _telling(document["id"], document["event"], time)
+    return AlertTold(id=name, asset=document["asset"], time=time, document=document)
+
+
+def message_of(site: str, said: Said) -> Message:
+    """Put whatever is told into a message."""
+    match said:
+        case StationVerdict():
+            return verdict_message(site, said)
+        case Indicators():
+            return indicators_message(site, said)
+        case AlertTold():
+            return _message(Kind.ALERT, said.id, site, said.asset, said.document)
 
 
 def verdict_message(site: str, verdict: StationVerdict) -> Message:
@@ -120,7 +160,11 @@ def indicators_message(site: str, indicators: Indicators) -> Message:
 
 def alert_message(site: str, alert: Alert) -> Message:
     """Put an alert into a message; ``id`` is the case's."""
-    return _message(Kind.ALERT, alert_id(alert), site, alert.case.asset, alert_document(alert))
+    return message_of(site, alert_told(alert_document(alert)))
+
+
+def _telling(case: str, event: str, time: datetime) -> str:
+    return f"{case}/{event}/{as_text(time)}"
 
 
 def _message(kind: Kind, id_: str, site: str, source: str, document: Mapping[str, Any]) -> Message:

@@ -4,11 +4,15 @@ A station and an asset are each a device. ``Inspection/...`` is of the last part
 ``Alert/...`` of the last alert.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
-from andon.hardware.messaging.documents import Indicators, StationVerdict, alert_id
+from andon.hardware.messaging.documents import AlertTold, Indicators, Said, StationVerdict, alert_told
+from andon.hardware.messaging.outbox import Kind
 from andon.hardware.messaging.sparkplug_payload import DataType, Metric
 from andon.models.alerts.card import alert_document
 from andon.models.alerts.case import Alert
@@ -67,18 +71,46 @@ def indicator_metrics(indicators: Indicators) -> tuple[Metric, ...]:
 
 def alert_metrics(alert: Alert) -> tuple[Metric, ...]:
     """Build the metrics ``ALERT``; the document is the ``alert`` object as JSON."""
-    lead = alert.case.lead
+    return _told_metrics(alert_told(alert_document(alert)))
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReport:
+    """What is told of a device, under an identifier."""
+
+    id: str
+    kind: Kind
+    device: str
+    metrics: tuple[Metric, ...]
+
+
+def report_of(said: Said) -> DeviceReport:
+    """Put whatever is told into metrics of the device that it is about."""
+    match said:
+        case StationVerdict():
+            return DeviceReport(said.id, Kind.VERDICT, said.station, verdict_metrics(said))
+        case Indicators():
+            return DeviceReport(said.id, Kind.INDICATOR, said.asset, indicator_metrics(said))
+        case AlertTold():
+            return DeviceReport(said.id, Kind.ALERT, said.asset, _told_metrics(said))
+
+
+def _told_metrics(alert: AlertTold) -> tuple[Metric, ...]:
+    document = alert.document
     values = (
-        alert_id(alert),
-        alert.event.value,
-        alert.case.state.value,
-        lead.kind.value,
-        lead.fault.value,
-        lead.severity.value,
-        lead.since,
-        msgspec.json.encode(alert_document(alert)).decode(),
+        alert.id,
+        *(document[name] for name in ("event", "state", "kind", "fault", "severity")),
+        _lead_since(document),
+        msgspec.json.encode(document).decode(),
     )
     return _at(alert.time, ALERT, values)
+
+
+def _lead_since(document: Mapping[str, Any]) -> datetime:
+    """Since when the leading finding is there; the document's own ``since`` is that of the earliest."""
+    lead = (document["sensor"], document["kind"])
+    since = next(each["since"] for each in document["findings"] if (each["sensor"], each["kind"]) == lead)
+    return datetime.fromisoformat(since)
 
 
 def _at(

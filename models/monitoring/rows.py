@@ -50,11 +50,12 @@ def watch_rows(
     for time, row in rows:
         health, observed = observe(model, health, row)
         yield RowResult(asset, time, observed)
-        alerts, given = decide(policy, alerts, _observation(asset, time, observed), new_id)
+        alerts, given = decide(policy, alerts, row_observation(asset, time, observed), new_id)
         yield from given
 
 
-def _observation(asset: str, time: datetime, observed: HealthObservation) -> Observation:
+def row_observation(asset: str, time: datetime, observed: HealthObservation) -> Observation:
+    """What the health of a machine says at the time of a row; its measures come from the machine, not from one sensor of it."""
     return Observation(
         asset=asset,
         sensor="",

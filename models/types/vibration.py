@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -289,6 +289,7 @@ class RecordSet(Protocol):
         """List the records of one split, in a fixed order; empty where the set has none."""
 
 
+@runtime_checkable
 class SignalSource(Protocol):
     """Sensors, or what stands in for them; open while it is used in a ``with`` statement."""
 
@@ -321,6 +322,7 @@ class TimedRow:
     measures: Mapping[str, float | None]
 
 
+@runtime_checkable
 class RowSource(Protocol):
     """Process values, or what stands in for them; open while it is used in a ``with`` statement."""
 

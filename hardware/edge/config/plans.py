@@ -2,15 +2,17 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from andon.datasets.assets.known import completed, said_machine
 from andon.datasets.registry.opening import open_source
 from andon.datasets.registry.stores import CHAMPION, BundleSource, check_alias, check_name
 from andon.datasets.store.replication import ImageChoice
+from andon.hardware.acquisition.kinds import SourcePlan
 from andon.hardware.edge.remote import Service, ServiceAddress, load_key
 from andon.hardware.edge.updates.policy import UpdatePolicy
 from andon.hardware.edge.updates.updater import UpdateSettings
@@ -21,6 +23,8 @@ from andon.models.signing.keys import PublicKey, load_public_key
 from andon.models.types.camera import Camera, CameraSettings, SettingValue, TriggerSource
 from andon.models.types.errors import OptionError
 from andon.models.types.line import LineLink
+from andon.models.types.vibration import Machine
+from andon.models.vibration.diagnosis import MAX_DURATION_S
 
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^(?!\.+$)[^\x00-\x1f/\\]+$")]
 Positive = Annotated[float, Meta(gt=0)]
@@ -257,6 +261,70 @@ class BoxPlan:
     reserve_mib: Annotated[int, Meta(ge=0)] = 512
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotPlan:
+    """What is taken of sensors that never stop; without it each block is a snapshot.
+
+    Parameters
+    ----------
+    duration_s
+        Length of a snapshot.
+    every_s
+        From one snapshot to the next; None for one after the other.
+    """
+
+    duration_s: Annotated[float, Meta(gt=0, le=MAX_DURATION_S)]
+    every_s: Positive | None = None
+
+    def __post_init__(self) -> None:
+        if self.every_s is not None and self.every_s < self.duration_s:
+            raise OptionError("edge.snapshots", "every_s", found=self.every_s, expected=self.duration_s)
+
+
+@dataclass(frozen=True, slots=True)
+class SensorPlan:
+    """A source of signals or process values: its kind, what is said of it, and what is taken of it."""
+
+    name: str
+    kind: str
+    plan: SourcePlan
+    snapshots: SnapshotPlan | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetPlan:
+    """What is known of a machine beside the register; it wins over that.
+
+    Parameters
+    ----------
+    bundle
+        What judges its health, seen from the configuration; None where physics alone diagnoses.
+    machine
+        Its class, such as ``iso10816-3:2:rigid``.
+    bearing, orders
+        A designation, or fault orders as ``bpfo,bpfi,bsf,ftf``; one of the two.
+    rpm
+        Nameplate speed of the shaft.
+    """
+
+    name: Name
+    bundle: str | None = None
+    machine: str | None = None
+    bearing: str | None = None
+    orders: str | None = None
+    rpm: Positive | None = None
+
+    def __post_init__(self) -> None:
+        if self.bearing and self.orders:
+            raise OptionError("edge.one_bearing", self.name)
+        self.completed(Machine(self.name))
+
+    def completed(self, known: Machine) -> Machine:
+        """What is known of the machine, except where this says otherwise. Raises ``AssetError``."""
+        said = said_machine(self.bearing, self.orders, self.machine, "configuration", "machine")
+        return replace(completed(said, known), rpm=self.rpm or known.rpm)
+
+
 @dataclass(frozen=True, slots=True)
 class EdgeConfig:
     """A configuration in which everything fits together; devices are made when they are asked for, and not opened."""
@@ -268,6 +336,8 @@ class EdgeConfig:
     recipes: Mapping[str, Recipe]
     stations: Sequence[StationPlan]
     hermes: Mapping[str, HermesPlan]
+    sensors: Mapping[str, SensorPlan]
+    assets: Mapping[str, AssetPlan]
     status: StatusPlan
     updates: UpdatesPlan | None
     upload: UploadPlan | None

@@ -1,4 +1,4 @@
-"""What a box runs, as its configuration says it: cameras, PLCs, recipes and the stations that put them together.
+"""What a box runs, as its configuration says it: stations with their cameras, PLCs and recipes; sensors with the machines they watch.
 
 ::
 
@@ -28,27 +28,47 @@
     recipes = ["housing"]
     takt_s = 1.0
 
-The keys of a camera and of a PLC are the arguments of their kind; kinds are found by entry point (groups ``andon.cameras`` and ``andon.plcs``).
+    [[sensors]]
+    name = "gateway"
+    kind = "watched-folder"
+    folder = "/srv/records"
+
+    [[assets]]
+    name = "P-101"
+    bundle = "pumps.andon"
+    bearing = "6205"
+
+The keys of a camera, a PLC and a sensor are the arguments of their kind; kinds are found by entry point (groups ``andon.cameras``, ``andon.plcs``
+and ``andon.sensors``). A box has stations, sensors or both.
 """
 
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
+from threading import Event
+from types import MappingProxyType
 from typing import Any
 
 from andon.datasets.registry.stores import check_name
+from andon.hardware.acquisition.kinds import Place as SourcePlace
+from andon.hardware.acquisition.kinds import SourcePlan
 from andon.hardware.edge.config.places import Path as Place
 from andon.hardware.edge.config.places import line_of, lines_of
 from andon.hardware.edge.config.plans import (
+    AssetPlan,
     BoxPlan,
     BrokerPlan,
     EdgeConfig,
     HermesPlan,
     MqttPlan,
+    Name,
     Recipe,
+    SensorPlan,
+    SnapshotPlan,
     SparkplugPlan,
     StationPlan,
     StatusPlan,
@@ -59,11 +79,14 @@ from andon.hardware.edge.config.tables import Problem, read_table
 from andon.hardware.profiles.profile import device_profile
 from andon.models.command.extras import extra_of
 from andon.models.types.errors import AndonError, InputError
+from andon.models.types.vibration import RowSource, SignalSource
 
-CAMERAS, PLCS = "andon.cameras", "andon.plcs"
+CAMERAS, PLCS, SENSORS = "andon.cameras", "andon.plcs", "andon.sensors"
 
 Kinds = Mapping[str, Callable[[], Callable[..., Any]]]
 """By their names, what loads the makers of devices."""
+
+NO_KINDS: Kinds = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +116,7 @@ def installed(group: str) -> Kinds:
     return {entry.name: entry.load for entry in entry_points(group=group)}
 
 
-def read_config(path: Path, cameras: Kinds, plcs: Kinds) -> EdgeConfig:
+def read_config(path: Path, cameras: Kinds, plcs: Kinds, sensors: Kinds = NO_KINDS) -> EdgeConfig:
     """Read a configuration and check all that can be checked without opening a device.
 
     Raises
@@ -106,7 +129,7 @@ def read_config(path: Path, cameras: Kinds, plcs: Kinds) -> EdgeConfig:
         document = tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(str(path), [Fault(1, Problem((), "edge.unreadable", {"reason": str(error)}))]) from error
-    reading = _Reading(document, path.parent, {CAMERAS: cameras, PLCS: plcs})
+    reading = _Reading(document, path.parent, {CAMERAS: cameras, PLCS: plcs, SENSORS: sensors})
     config = reading.config()
     if config is None:
         lines = lines_of(text)
@@ -131,6 +154,7 @@ class _Reading:
         recipes = self._named("recipes", Recipe)
         stations = self._named("stations", StationPlan)
         hermes = self._named("hermes", HermesPlan)
+        sensors, assets = self._sensors(), self._named("assets", AssetPlan)
         box = self._table(BoxPlan, {name: self._document[name] for name in _BOX if name in self._document}, ())
         status = self._table(StatusPlan, self._document.get("status", {}), ("status",))
         device = self._table(device_profile, self._document.get("device", {}), ("device",))
@@ -144,6 +168,7 @@ class _Reading:
         if status is not None and status.host not in _LOOPBACK and status.key_file is None:
             self._report(("status", "host"), "edge.open_status", found=status.host)
         self._check_recipes(cameras)
+        self._check_assets(stations)
         self._check_stations(recipes, cameras, plcs, hermes)
         if self.problems:
             return None
@@ -155,6 +180,8 @@ class _Reading:
             recipes=recipes,
             stations=list(stations.values()),
             hermes=hermes,
+            sensors=sensors,
+            assets=assets,
             status=status,
             device=device,
             **others,
@@ -174,11 +201,12 @@ class _Reading:
             elif name in _TABLES and not isinstance(value, dict):
                 self._report((name,), "edge.value", key=name, found=str(value), reason=f"[{name}]")
                 self._document = {**self._document, name: {}}
-        for name in _NEEDED:
-            if not self._document.get(name):
-                self._report((), "edge.missing", found=f"[[{name}]]")
         for name in _ARRAYS:
             self._check_unique(name)
+        of_stations = any(self._document.get(name) for name in _OF_STATIONS)
+        for name in _OF_STATIONS if of_stations or not self._document.get("sensors") else ():
+            if not self._document.get(name):
+                self._report((), "edge.missing", found=f"[[{name}]]")
 
     def _check_unique(self, array: str) -> None:
         seen: set[str] = set()
@@ -213,12 +241,50 @@ class _Reading:
         plans = [self._table(make, table, path) for path, table in self._tables(array)]
         return {plan.name: plan for plan in plans if plan is not None}
 
-    def _devices(self, array: str, group: str) -> dict[str, Callable[[], Any]]:
-        """Make each device once, to see that its arguments fit; two that are the same device are one too many."""
+    def _sensors(self) -> dict[str, SensorPlan]:
+        """Put sources together with what is taken of them, and make each once."""
+        made = self._devices("sensors", SENSORS, ("snapshots",))
+        sensors: dict[str, SensorPlan] = {}
+        for path, table in self._tables("sensors"):
+            snapshots = self._snapshots(path, table)
+            plan = made.pop(str(table.get("name")), _nothing)()
+            if plan is not None and self._table(_named, {"name": table["name"]}, path):
+                self._check_source(plan, table, path)
+                sensors[table["name"]] = SensorPlan(table["name"], table["kind"], plan, snapshots)
+        return sensors
+
+    def _snapshots(self, path: Place, table: Mapping[str, Any]) -> SnapshotPlan | None:
+        said = table.get("snapshots")
+        if said is None:
+            return None
+        if not isinstance(said, dict):
+            self._report((*path, "snapshots"), "edge.value", key="snapshots", found=str(said), reason="[snapshots]")
+            return None
+        plan: SnapshotPlan | None = self._table(SnapshotPlan, said, (*path, "snapshots"))
+        return plan
+
+    def _check_source(self, plan: SourcePlan, table: Mapping[str, Any], path: Place) -> None:
+        """Make a source, and see that what is to be taken of it fits."""
+        nowhere = Path(self._folder.resolve().anchor)
+        place = SourcePlace("check", str(table["name"]), self._folder, nowhere, _ignore, Event())
+        source = self._try(path, lambda: plan.source(place))
+        if isinstance(source, SignalSource):
+            self._try(path, lambda: import_module(_WAVEFORMS))
+        if isinstance(source, RowSource) and "snapshots" in table:
+            self._report((*path, "snapshots"), "edge.no_snapshots", found=str(table["kind"]))
+
+    def _devices(self, array: str, group: str, others: Sequence[str] = ()) -> dict[str, Callable[[], Any]]:
+        """Make each device once, to see that its arguments fit; two that are the same device are one too many.
+
+        Parameters
+        ----------
+        others
+            Keys that are not the device's.
+        """
         made: dict[str, Callable[[], Any]] = {}
         same: dict[str, str] = {}
         for path, table in self._tables(array):
-            said = dict(table)
+            said = {key: value for key, value in table.items() if key not in others}
             name, kind = str(said.pop("name", "")), str(said.pop("kind", ""))
             if not name or kind not in self._kinds[group]:
                 self._report(
@@ -241,19 +307,18 @@ class _Reading:
         table: Mapping[str, Any],
         path: Place,
     ) -> None:
+        if name in made:
+            return  # a name that is there twice has been told
         made[name] = _nothing  # known by its name even where its arguments are wrong: one problem is told once
         make = self._try(path, load)
         arguments = make and read_table(make, table, path, self.problems.append)
-        if arguments is not None:
+        if arguments is not None and self._try(path, partial(make, **arguments)) is not None:
             made[name] = partial(make, **arguments)
-            self._try(path, made[name])
 
     def _check_recipes(self, cameras: Mapping[str, object]) -> None:
         for path, table in self._tables("recipes"):
             self._check_name(table, "camera", cameras, path)
-            bundle = self._folder / str(table.get("bundle", ""))
-            if "bundle" in table and not bundle.exists():
-                self._report((*path, "bundle"), "edge.no_bundle", found=str(bundle))
+            self._check_bundle(table, path)
             if ("bundle" in table) == ("release" in table):
                 self._report(path, "edge.bundle_or_release", found="both" if "bundle" in table else "neither")
 
@@ -269,6 +334,18 @@ class _Reading:
                 self._try((*path, "release"), partial(check_name, name))
             if name and "updates" not in self._document:
                 self._report((*path, "release"), "edge.missing", found="[updates]")
+
+    def _check_assets(self, stations: Mapping[str, object]) -> None:
+        """A station and an asset are each known by its name alone to whoever is told."""
+        for path, table in self._tables("assets"):
+            self._check_bundle(table, path)
+            if table.get("name") in stations:
+                self._report((*path, "name"), "edge.twice", found=str(table["name"]))
+
+    def _check_bundle(self, table: Mapping[str, Any], path: Place) -> None:
+        bundle = self._folder / str(table.get("bundle", ""))
+        if "bundle" in table and not bundle.exists():
+            self._report((*path, "bundle"), "edge.no_bundle", found=str(bundle))
 
     def _check_stations(
         self,
@@ -313,10 +390,13 @@ class _Reading:
                 self._report(path, "edge.recipe_number", found=recipe.number, recipe=f"{other}, {name}")
 
 
+_WAVEFORMS = "andon.datasets.vibration.parquet_files"
+"""What keeps samples, which needs Arrow."""
+
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _BOX = ("box", "reserve_mib")
-_NEEDED = ("cameras", "plcs", "recipes", "stations")
-_ARRAYS = (*_NEEDED, "hermes")
+_OF_STATIONS = ("cameras", "plcs", "recipes", "stations")
+_ARRAYS = (*_OF_STATIONS, "hermes", "sensors", "assets")
 _OPTIONAL: Mapping[str, Callable[..., Any]] = {
     "updates": UpdatesPlan,
     "upload": UploadPlan,
@@ -329,3 +409,12 @@ _TABLES = ("status", "device", *_OPTIONAL)
 
 def _nothing() -> None:
     """Stand in for a device that cannot be made."""
+
+
+def _named(name: Name) -> str:
+    """Read a name that is also one of files and topics."""
+    return name
+
+
+def _ignore(_error: AndonError) -> None:
+    """Take what a source says that is made and not opened."""

@@ -2,14 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from difflib import get_close_matches
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from andon.hardware.edge.config.places import Path
-from andon.models.types.errors import Param
+from andon.models.types.errors import AndonError, Param
 
 _UNITS = frozenset(
     ("s", "ms", "us", "min", "h", "px", "mm", "um", "hz", "khz", "db", "mib", "gib", "bytes", "rpm", "parts")
@@ -56,15 +56,51 @@ def read_table(make: Callable[..., Any], table: Mapping[str, Any], path: Path, r
     problems = [*unknown, *(Problem(path, "edge.missing", {"found": name}) for name in missing if name not in meant)]
     arguments: dict[str, Any] = {}
     for name in table.keys() & parameters.keys():
-        try:
-            arguments[name] = msgspec.convert(table[name], hints[name])
-        except msgspec.ValidationError as error:
-            problems.append(
-                Problem((*path, name), "edge.value", {"found": repr(table[name]), "key": name, "reason": str(error)})
-            )
+        arguments[name] = _value(hints[name], table[name], (*path, name), problems.append)
     for problem in problems:
         report(problem)
     return None if problems else arguments
+
+
+def _value(hint: Any, found: Any, path: Path, report: Report) -> Any:
+    """Read a value; tables within tables are read as they are themselves, so that none of their keys is passed over."""
+    inner = get_args(hint)[:1] if get_origin(hint) is tuple else (hint,)
+    if not inner or not is_dataclass(inner[0]):
+        return _plain(hint, found, path, report)
+    if inner[0] is hint and isinstance(found, dict):
+        return _made(hint, found, path, report)
+    if inner[0] is not hint and isinstance(found, list) and all(isinstance(each, dict) for each in found):
+        return tuple(_made(inner[0], each, (*path, place), report) for place, each in enumerate(found))
+    report(_unfit(path, found, f"[{path[-1]}]" if inner[0] is hint else f"[[{path[-1]}]]"))
+    return None
+
+
+def _plain(hint: Any, found: Any, path: Path, report: Report) -> Any:
+    try:
+        return msgspec.convert(found, hint, dec_hook=_decoded)
+    except msgspec.ValidationError as error:
+        report(_unfit(path, found, str(error)))
+        return None
+
+
+def _unfit(path: Path, found: Any, reason: str) -> Problem:
+    return Problem(path, "edge.value", {"found": repr(found), "key": str(path[-1]), "reason": reason})
+
+
+def _decoded(kind: Any, found: Any) -> Any:
+    """Read what TOML has no type for: paths are texts there."""
+    return kind(found)
+
+
+def _made(make: Any, table: Mapping[str, Any], path: Path, report: Report) -> Any:
+    arguments = read_table(make, table, path, report)
+    if arguments is None:
+        return None
+    try:
+        return make(**arguments)
+    except AndonError as error:
+        report(Problem(path, error.code, error.params))
+        return None
 
 
 def _unknown_key(name: str, known: list[str], path: Path) -> Problem:

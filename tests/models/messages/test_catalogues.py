@@ -12,6 +12,7 @@ from string import Formatter
 import pytest
 
 from andon.datasets.figures import DETECTION, PLAIN, WITH_INTERVAL
+from andon.hardware.edge.sensing.status import ASSET_COLUMNS, SENSOR_COLUMNS
 from andon.hardware.edge.status import COLUMNS
 from andon.hardware.edge.updates.state import Phase
 from andon.models.command.main import GROUP
@@ -64,7 +65,7 @@ def built_codes() -> dict[str, set[str]]:
     - ``evaluate.{}`` is a figure, or a column of the tables of figures.
     - ``tracking.{}`` is an axis, the line or a group of parts in the histogram of scores.
     - ``report.{}`` and ``alert.{}_{}`` are asked for by the template of the service report.
-    - ``edge.{}`` is a column of the page that tells how a box is.
+    - ``edge.{}`` is a column of a table on the page that tells how a box is.
     - ``fault.{}``, ``state.{}`` and ``phase.{}`` are what that page says of a station and of its update.
     - ``inspect.{}`` is the measure of the gate that asks for another picture.
     """
@@ -89,7 +90,7 @@ def built_codes() -> dict[str, set[str]]:
         "fault.{}": {f"fault.{each.name.lower()}" for each in LineFault},
         "state.{}": {"state.running", "state.stopped"},
         "phase.{}": {f"phase.{each.value}" for each in Phase},
-        "edge.{}": {f"edge.{name}" for name in COLUMNS},
+        "edge.{}": {f"edge.{name}" for name in (*COLUMNS, *SENSOR_COLUMNS, *ASSET_COLUMNS)},
         "inspect.{}": {f"inspect.{gate.measure}" for gate in teach_gates([{"exposure": 0.0, "focus": 0.0}])},
     }
 

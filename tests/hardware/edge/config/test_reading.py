@@ -10,7 +10,7 @@ import pytest
 
 from andon.hardware.edge.config.reading import CAMERAS as CAMERA_KINDS
 from andon.hardware.edge.config.reading import PLCS as PLC_KINDS
-from andon.hardware.edge.config.reading import ConfigError, Kinds, installed, read_config
+from andon.hardware.edge.config.reading import SENSORS, ConfigError, Kinds, installed, read_config
 from andon.hardware.plc.hermes import Connecting
 from andon.models.signing.keys import generate_key
 from andon.models.types.camera import TriggerSource
@@ -220,18 +220,22 @@ def test_what_is_no_toml_is_one_mistake(written: Callable[[str], Path], text: st
 @pytest.mark.parametrize("page", ["edge.md", "edge.zh-CN.md"])
 def test_the_documented_configuration_is_one(page: str, tmp_path: Path) -> None:
     text = (Path(__file__).parents[4] / "docs" / page).read_text(encoding="utf-8")
-    whole, more = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
-    (tmp_path / "housing.andon").write_bytes(b"")
+    tables = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    for bundle in ("housing.andon", "pumps.andon"):
+        (tmp_path / bundle).write_bytes(b"")
     for name in ("line-1.key", "updates.key"):
         (tmp_path / name).write_text("secret", encoding="ascii")
     (tmp_path / "site.pem.pub").write_bytes(generate_key().public.pem())
     # Any certificate does: the one that signs others on this machine.
     (tmp_path / "plant.pem").write_bytes(Path(certifi.where()).read_bytes())
-    (tmp_path / "line.toml").write_text(whole + more, encoding="utf-8")
-    config = read_config(tmp_path / "line.toml", installed(CAMERA_KINDS), installed(PLC_KINDS))
+    (tmp_path / "line.toml").write_text("".join(tables), encoding="utf-8")
+    kinds = (installed(group) for group in (CAMERA_KINDS, PLC_KINDS, SENSORS))
+    config = read_config(tmp_path / "line.toml", *kinds)
     assert config.broker
     assert config.broker.host == "broker.plant"
     assert config.device.name == "openvino"
     assert config.hermes["loader"].opening == Connecting("10.0.0.7", 50_101)
     assert config.updates
     assert config.updates.alias == "champion"
+    assert list(config.sensors) == ["gateway", "plant", "drive"]
+    assert config.assets["P-101"].rpm == 1480

@@ -1,0 +1,1 @@
+"""The sources that a configuration can name, a module for each way to reach them."""
