@@ -1,10 +1,14 @@
-"""Keep a thread on the cores that are meant for it."""
+"""Keep a thread on the cores that are meant for it, and let those go first that cannot wait."""
 
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from threading import get_native_id
 
 from andon.models.types.errors import OptionError
+
+NICENESS = 10
+"""How far a thread stands back that can wait, of 19."""
 
 
 @contextmanager
@@ -31,6 +35,12 @@ def keep_to(cores: Collection[int]) -> None:
     """Keep the calling thread on ``cores`` for good; on all that it has where there are none. Raises as ``bound_to`` does."""
     if cores:
         _bind(cores)
+
+
+def stand_back(cores: Collection[int]) -> None:
+    """Keep the calling thread on ``cores`` for good, and let whatever else runs there go first. Raises as ``bound_to`` does."""
+    keep_to(cores)
+    os.setpriority(os.PRIO_PROCESS, get_native_id(), NICENESS)
 
 
 def _bind(cores: Collection[int]) -> None:

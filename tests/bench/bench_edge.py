@@ -1,7 +1,7 @@
 """How long a part waits at a simulated line: from the PLC's trigger coil to its results coil, by Modbus TCP, with everything kept.
 
 Run ``python -m tests.bench.bench_edge [BUNDLE] [PARTS]``; without a bundle, one is trained on the solar cells first. The agent runs as users run it, in a
-process of its own. The simulated camera shows generated boards of 256 x 256 pixels, which it keeps ready: drawing them is not the line's work.
+process of its own: once with the station alone, once watching eight machines beside it, of each of which two seconds are diagnosed every two seconds. The simulated camera shows generated boards of 256 x 256 pixels, which it keeps ready: drawing them is not the line's work.
 """
 
 import sys
@@ -30,30 +30,46 @@ START_S = 60.0
 IMAGES, SIDE = 48, 256
 
 
+SENSORS = """
+[[sensors]]
+name = "gateway"
+kind = "simulated"
+assets = ["P-1", "P-2", "P-3", "P-4", "P-5", "P-6", "P-7", "P-8"]
+every_s = 2.0
+"""
+
+
 def main(words: Sequence[str] = ()) -> None:
-    """Print one JSON object."""
+    """Print a JSON object for each run."""
     given, parts = (Path(words[0]) if words else None), int(words[1]) if words[1:] else PARTS
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         ensure_bundle(folder / "cells", given)
-        port = free_port()
-        config = folder / "line.toml"
-        config.write_text(line_config("cells", drawn(folder / "images"), port, TAKT_S), encoding="utf-8")
-        with running(config) as (process, _), ModbusPlcClient(port=port) as wire:
-            plc = SimulatedPlc(wire, takt_s=TAKT_S)
-            if not plc.wait_until_ready(START_S):
-                raise RuntimeError("the station is not ready")
-            seen = list(plc.run(Part(serial=f"P{number}") for number in range(parts)))
-            process.terminate()
-            process.wait()
-        _report(parts, seen, _kept(folder))
+        images = drawn(folder / "images")
+        for name, more in (("alone", ""), ("beside 8 machines", SENSORS)):
+            _measure(name, folder, images, more, parts)
 
 
-def _report(parts: int, seen: Sequence[PartSeen], kept: Counter[str]) -> None:
+def _measure(name: str, folder: Path, images: Path, more: str, parts: int) -> None:
+    port, box = free_port(), folder / name
+    box.mkdir()
+    config = box / "line.toml"
+    config.write_text(line_config("../cells", images, port, TAKT_S) + more, encoding="utf-8")
+    with running(config) as (process, _), ModbusPlcClient(port=port) as wire:
+        plc = SimulatedPlc(wire, takt_s=TAKT_S)
+        if not plc.wait_until_ready(START_S):
+            raise RuntimeError("the station is not ready")
+        seen = list(plc.run(Part(serial=f"P{number}") for number in range(parts)))
+        process.terminate()
+        process.wait()
+    _report(name, parts, seen, _kept(box))
+
+
+def _report(name: str, parts: int, seen: Sequence[PartSeen], kept: Counter[str]) -> None:
     latencies_ms = [each.latency_s * 1e3 for each in seen if each.latency_s is not None]
     p50, p99, worst = np.percentile(latencies_ms, (50, 99, 100)).round(2).tolist()
     print_figure(
-        "edge: trigger coil to results coil, p99 ms",
+        f"edge, {name}: trigger coil to results coil, p99 ms",
         value=p99,
         bound=BOUND_MS,
         p50_ms=p50,

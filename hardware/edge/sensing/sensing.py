@@ -1,7 +1,7 @@
 """All sensors of a box, put together from its configuration."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from andon.hardware.edge.sensing.keeping import Judges, RowKeeper, SignalKeeper,
 from andon.hardware.edge.sensing.snapshots import cutter, scheduled
 from andon.hardware.edge.sensing.source import SourceParts, SourceRun
 from andon.hardware.edge.telling import Tellers
+from andon.hardware.profiles.affinity import stand_back
 from andon.models.alerts.case import AlertPolicy
 from andon.models.bundle.runtime import load_health
 from andon.models.monitoring.watch import Machines
@@ -101,22 +102,25 @@ class Silence:
 
 
 class Sensing:
-    """Runs sources, each on a thread of its own, and looks for silence where there are any.
+    """Runs sources, each on a thread of its own that lets stations go first, and looks for silence where there are any.
 
     Parameters
     ----------
     store
         Where assets are read.
+    cores
+        Logical processors that they keep to; none for all.
     """
 
-    def __init__(self, store: Store, sources: Sequence[SourceRun], silence: Silence) -> None:
+    def __init__(self, store: Store, sources: Sequence[SourceRun], silence: Silence, cores: Collection[int]) -> None:
         self.sources = sources
         self._assets = Assets(store.database)
         self._stop = Event()
         runs: dict[str, Callable[[Event], None]] = {each.parts.name: each.run for each in sources}
         runs |= {"silence": silence.run} if sources else {}
         self._threads = [
-            Thread(target=run, args=(self._stop,), name=f"sensor {name}", daemon=True) for name, run in runs.items()
+            Thread(target=_run_beside, args=(run, cores, self._stop), name=f"sensor {name}", daemon=True)
+            for name, run in runs.items()
         ]
 
     def __enter__(self) -> Self:
@@ -146,6 +150,11 @@ class Sensing:
     def assets(self) -> Sequence[KeptAsset]:
         """List the machines that were heard. Raises ``ResourceError``."""
         return list(_every(self._assets))
+
+
+def _run_beside(run: Callable[[Event], None], cores: Collection[int], stop: Event) -> None:
+    stand_back(cores)
+    run(stop)
 
 
 def _every(assets: Assets) -> Iterator[KeptAsset]:
@@ -182,7 +191,7 @@ def opened_sensing(
     desk = SignalDesk(known_machines(config, register), conditions, policy)
     keepers = _Keepers(store, desk, RowDesk(conditions), placed_judges(config), told.listeners)
     runs = [_run(config, plan, keepers, home, told) for plan in config.sensors.values()]
-    sensing = Sensing(store, runs, Silence(conditions, policy, alerts, look_s))
+    sensing = Sensing(store, runs, Silence(conditions, policy, alerts, look_s), config.device.cores)
     listen_anew(conditions, [each.name for each in sensing.assets()], datetime.now(UTC))
     alerts.tell_waiting()
     tell_again(store, told.listeners)

@@ -1,24 +1,20 @@
 """Judges parts by a new version too, beside the line and in nobody's way."""
 
-import os
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock, get_native_id
+from threading import Lock
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from andon.hardware.profiles.affinity import keep_to
+from andon.hardware.profiles.affinity import stand_back
 from andon.models.graphs.cancelling import Cancellation
 from andon.models.types.vision import Frame, Inspection, Inspector
 
 LIMIT_S = 30.0
 """What a part may take: whether a version is quick enough is seen once it decides, this ends a graph that loops."""
-
-NICENESS = 10
-"""How far it stands back where the cores do not do for everything."""
 
 Compared = Callable[[Inspection | None], None]
 """Told what was found; None where that could not be judged."""
@@ -45,7 +41,7 @@ class Shadow:
     def __init__(self, cores: Collection[int] = (), limit_s: float = LIMIT_S) -> None:
         self._limit_s = limit_s
         self._lock = Lock()
-        self._pool = ThreadPoolExecutor(1, "shadow", partial(_stand_back, cores))
+        self._pool = ThreadPoolExecutor(1, "shadow", partial(stand_back, cores))
         self._job: _Job | None = None
 
     def __enter__(self) -> Self:
@@ -81,9 +77,3 @@ class Shadow:
 def _inspect(inspector: Inspector, frame: Frame, cancellation: Cancellation) -> Inspection:
     with cancellation.applied():
         return inspector.inspect(frame)
-
-
-def _stand_back(cores: Collection[int]) -> None:
-    """Let whatever else this machine does go first."""
-    keep_to(cores)
-    os.setpriority(os.PRIO_PROCESS, get_native_id(), NICENESS)

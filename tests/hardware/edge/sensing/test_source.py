@@ -137,7 +137,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def sensing_of(store: Store, run: SourceRun) -> Sensing:
     alerts = AlertTeller(store.database, [])
-    return Sensing(store, [run], Silence(Conditions(store.database, alerts), AlertPolicy(), alerts, 60.0))
+    return Sensing(store, [run], Silence(Conditions(store.database, alerts), AlertPolicy(), alerts, 60.0), ())
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

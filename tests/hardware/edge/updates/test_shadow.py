@@ -8,7 +8,8 @@ from threading import Event, get_native_id
 from tests.conftest import plate
 from tests.serving.notify.receivers import eventually
 
-from andon.hardware.edge.updates.shadow import NICENESS, Shadow
+from andon.hardware.edge.updates.shadow import Shadow
+from andon.hardware.profiles.affinity import NICENESS
 from andon.models.bundle.bundle import VisionBundle
 from andon.models.bundle.runtime import make_inspector
 from andon.models.graphs.cancelling import applied
