@@ -10,6 +10,7 @@ from typing import Protocol
 from fastapi import APIRouter, FastAPI
 
 from andon.datasets.condition.desk import SignalDesk
+from andon.datasets.store.condition_chain import OwnChain
 from andon.datasets.store.conditions import UNTOLD, Conditions, Teller
 from andon.datasets.store.opening import Store
 from andon.models.alerts.case import AlertPolicy
@@ -111,7 +112,8 @@ def create_app(
     service = Service(
         repository, engine, Archive(store), Broadcast(), metrics, around.texts, around.tracing.stage, options
     )
-    conditions = Conditions(store.database, Announcer(around.teller, service.broadcast))
+    announcer = Announcer(around.teller, service.broadcast)
+    conditions = Conditions(store.database, announcer, OwnChain(store.origin))
     security = make_security(store.database, guarded)
     problems = Problems(around.texts)
     app = FastAPI(
