@@ -43,4 +43,4 @@ class OwnChain:
 def alert_record(alert: Alert, document: bytes) -> dict[str, Any]:
     """What the ledger says of an alert: the whole of it, so that whoever takes it in can tell of it, and the digest of its document."""
     said = msgspec.json.decode(msgspec.json.encode(alert), type=dict[str, Any])
-    return {"alert": alert.case.id, **said, "document": sha256(document).hexdigest()}
+    return {"alert": alert.case.id, "asset": alert.case.asset, **said, "document": sha256(document).hexdigest()}

@@ -211,8 +211,7 @@ class Decision:
         entry = self._chain.add_signal(self._connection, record)
         self._connection.execute(signals.insert(), {**signal_row(record, entry), "waveform_kept": True})
         if record.asset:
-            heard = sensor_row(record)
-            insert_latest(self._connection, sensors, {record.sensor: heard}, "last_seen")
+            insert_latest(self._connection, sensors, {record.sensor: sensor_row(record)}, "last_seen")
         if rows := indicator_rows(record):
             self._connection.execute(indicators.insert(), rows)
         return replace(record, ledger_hash=entry.hash) if entry else record
@@ -224,8 +223,7 @@ class Decision:
             document = msgspec.json.encode(shown)
             self.keep_case(alert.case, shown, now)
             entry = self._chain.add_alert(self._connection, alert, document, now)
-            row = told_row(alert, document, entry)
-            self._connection.execute(alert_events.insert(), row)
+            self._connection.execute(alert_events.insert(), told_row(alert, document, entry))
         self._teller.add(self._connection, given, now)
         self.alerts += given
 
@@ -235,8 +233,8 @@ class Decision:
 
     def note(self, case: str, event: str, time: datetime, actor: str = "", comment: str = "") -> None:
         """Note what became of a case, and who did it where a person did."""
-        row = {"id": new_id(), "alert": case, "time": time, "event": event, "actor": actor, "comment": comment}
-        self._connection.execute(alert_events.insert(), {**row, "document": b"{}"})
+        row = {**event_row(case, event, time), "actor": actor, "comment": comment}
+        self._connection.execute(alert_events.insert(), row)
 
     def keep_feedback(self, case: str, given: Feedback, time: datetime, actor: str) -> None:
         """Keep what people found."""
@@ -264,10 +262,16 @@ def case_row(case: Case, document: Mapping[str, Any], now: datetime) -> dict[str
     }
 
 
+def event_row(case: str, event: str, time: datetime) -> dict[str, Any]:
+    """What became of a case as a row of the table."""
+    row = {"id": new_id(), "alert": case, "time": time, "event": event, "actor": "", "comment": ""}
+    return {**row, **_places(None), "document": b"{}"}
+
+
 def told_row(alert: Alert, document: bytes, entry: Entry | None) -> dict[str, Any]:
-    """What people were to be told, as a row of the table of what happened to cases."""
-    row = {"id": new_id(), "alert": alert.case.id, "time": alert.time, "event": alert.event.value}
-    return {**row, "actor": "", "comment": "", **_places(entry), "document": document}
+    """What people were to be told, as a row of the same table."""
+    row = event_row(alert.case.id, alert.event.value, alert.time)
+    return {**row, **_places(entry), "document": document}
 
 
 def signal_row(record: SignalRecord, entry: Entry | None) -> dict[str, Any]:

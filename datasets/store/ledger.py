@@ -112,6 +112,16 @@ def with_hash(document: bytes, ledger_hash: str | None) -> bytes:
     return document if ledger_hash is None else b'%b,"ledger_hash":"%b"}' % (document[:-1], ledger_hash.encode())
 
 
+def entries_with_rows() -> FromClause:
+    """Join entries with the rows that they speak of, where there are any."""
+    joined: FromClause = ledger
+    for shown in _SHOWN.values():
+        columns = shown.table.c
+        this_entry = (ledger.c.origin == columns.origin) & (ledger.c.seq == columns.ledger_seq)
+        joined = joined.outerjoin(shown.table, this_entry)
+    return joined
+
+
 def find_changed_document(database: Database, origin: str) -> Break | None:
     """Compare what is shown of inspections, signals and alerts with what the ledger says of them, and find the first that differs or is gone.
 
@@ -164,15 +174,11 @@ def kept_checkpoints(database: Database, origin: str) -> list[bytes]:
 
 def _shown(database: Database, origin: str, first: int) -> list[Row[Any]]:
     found = select(ledger.c.seq, ledger.c.hash, ledger.c.body)
-    source: FromClause = ledger
     for kind, shown in _SHOWN.items():
-        columns = shown.table.c
-        this_entry = (ledger.c.origin == columns.origin) & (ledger.c.seq == columns.ledger_seq)
-        source = source.outerjoin(shown.table, this_entry)
-        named = {**shown.columns, "document": columns.document, "hash": columns.ledger_hash}
+        named = {**shown.columns, "document": shown.table.c.document, "hash": shown.table.c.ledger_hash}
         found = found.add_columns(*(column.label(f"{kind}_{name}") for name, column in named.items()))
     wanted = ledger.c.origin == origin, ledger.c.seq >= first
-    found = found.select_from(source).where(*wanted).order_by(ledger.c.seq).limit(_BATCH)
+    found = found.select_from(entries_with_rows()).where(*wanted).order_by(ledger.c.seq).limit(_BATCH)
     with database.reading() as connection:
         return list(connection.execute(found))
 

@@ -125,7 +125,7 @@ def create_app(
         telemetry=around.tracing.telemetry,
     )
     desk = SignalDesk(around.machines, conditions, RULES)
-    for endpoints in _endpoints(service, desk, security, around.machines):
+    for endpoints in _endpoints(service, desk, announcer, security, around.machines):
         app.include_router(endpoints.router())
     app.include_router(metrics_router(metrics))
     install_docs(app)
@@ -135,7 +135,9 @@ def create_app(
     return app
 
 
-def _endpoints(service: Service, desk: SignalDesk, security: Security, machines: Machines) -> Sequence[Endpoints]:
+def _endpoints(
+    service: Service, desk: SignalDesk, teller: Teller, security: Security, machines: Machines
+) -> Sequence[Endpoints]:
     """All routes; those first that lines and clients call all day, as a route is looked for in this order."""
     oidc = security.options.oidc
     return (
@@ -148,7 +150,7 @@ def _endpoints(service: Service, desk: SignalDesk, security: Security, machines:
         # Reports before assets, whose paths take whatever follows.
         ReportEndpoints(service, machines),
         AssetEndpoints(service, machines),
-        EdgeEndpoints(service),
+        EdgeEndpoints(service, teller),
         EventEndpoints(service.broadcast),
         LedgerEndpoints(service),
         PlaceEndpoints(service),

@@ -36,7 +36,7 @@ from andon.datasets.store.database import Database, open_database
 from andon.datasets.store.ledger import entries, head_of
 from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.datasets.store.recorder import Recorder
-from andon.datasets.store.replication import BatchLimits, ImageChoice, Outgoing
+from andon.datasets.store.replication import BatchLimits, FileChoice, ImageChoice, Outgoing, WaveformChoice
 from andon.datasets.store.room import Room
 from andon.datasets.store.schema import inspections, ledger, tallies
 from andon.datasets.store.upgrade import ensure_current
@@ -52,6 +52,7 @@ from andon.serving.security.roles import ROLES
 
 URL = "/api/v1/edge"
 HEAD, ENTRIES = f"{URL}/{BOX}/head", f"{URL}/{BOX}/entries"
+NO_FILES = FileChoice(ImageChoice.NONE, WaveformChoice.NONE)
 QUICK = Pace(first_s=0.02, longest_s=0.2, gather_s=0.0, idle_s=5.0)
 PATIENCE_S = 30.0
 IS_SOAK = bool(os.environ.get("ANDON_SOAK"))
@@ -76,7 +77,7 @@ def taking(repository: ModelRepository, kept: Store) -> Iterator[TestClient]:
 
 def batch_of(box: Store, after: int = 0) -> dict[str, Any]:
     """What the box sends next, as JSON."""
-    parcel = Outgoing(box, ImageChoice.NONE, BatchLimits(entries=MOST_ENTRIES)).after(after)
+    parcel = Outgoing(box, NO_FILES, BatchLimits(entries=MOST_ENTRIES)).after(after)
     assert parcel
     document: dict[str, Any] = msgspec.to_builtins(parcel.batch)
     return document
@@ -405,7 +406,7 @@ def test_what_waited_for_days_goes_quickly(
         key = give_key(database, BOX, "operator")
     options = ("--db", database_address, "--blobs", str(tmp_path / "kept"), "--origin", "service")
     with service(*options, home=tmp_path / "home") as (_, url):
-        uploader = Uploader(box, Service(ServiceAddress(url, key)), ImageChoice.NONE, pace=QUICK)
+        uploader = Uploader(box, Service(ServiceAddress(url, key)), NO_FILES, pace=QUICK)
         began = time.monotonic()
         with uploader:
             while uploader.progress().waiting:

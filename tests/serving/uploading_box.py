@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from andon.datasets.store.line_entries import keep_answer
 from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.datasets.store.recorder import BundleRecord, InspectionRecord, Recorder
-from andon.datasets.store.replication import BatchLimits, ImageChoice
+from andon.datasets.store.replication import BatchLimits, FileChoice
 from andon.datasets.store.schema import inspections
 from andon.hardware.edge.remote import KEY_VARIABLE, Service, ServiceAddress, load_key
 from andon.hardware.edge.upload import Pace, Uploader
@@ -84,7 +84,7 @@ def kept_so_far(store: Store) -> int:
 def main(home: str, url: str, stop: str) -> None:
     store = open_store(Path(home), StoreOptions(BOX))
     service = Service(ServiceAddress(url, load_key(None, os.environ), timeout_s=10.0))
-    with store.database, Uploader(store, service, ImageChoice.ALL, BatchLimits(), QUICK) as uploader:
+    with store.database, Uploader(store, service, FileChoice(), BatchLimits(), QUICK) as uploader:
         print("working", flush=True)
         produce(store, uploader, Path(stop))
         while uploader.progress().waiting or uploader.progress().confirmed is None:

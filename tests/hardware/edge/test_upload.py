@@ -13,7 +13,7 @@ from tests.hardware.edge.doors import Door, Instead, opened_door
 from tests.serving.notify.receivers import free_port
 
 from andon.datasets.store.opening import Store, StoreOptions, open_store
-from andon.datasets.store.replication import BatchLimits, ImageChoice
+from andon.datasets.store.replication import BatchLimits, FileChoice, ImageChoice
 from andon.datasets.store.schema import inspections, ledger
 from andon.hardware.edge.remote import KEY_VARIABLE, Service, ServiceAddress, load_key
 from andon.hardware.edge.upload import Pace, Progress, UploadEndedError, Uploader
@@ -95,7 +95,7 @@ def test_pictures_go_once_and_only_those_that_are_chosen(
 ) -> None:
     for number, verdict in enumerate(("OK", "NG", "RETAKE", "OK")):
         keep(box, [number], verdict=verdict)
-    awaited(uploading(door.url, images=ImageChoice.FAILED), is_done)
+    awaited(uploading(door.url, choice=FileChoice(ImageChoice.FAILED)), is_done)
     assert len(door.asked("PUT")) == 2
     assert [each["image_kept"] for each in rows(there, inspections)] == [False, True, True, False]
 
