@@ -23,6 +23,7 @@ from tests.datasets.store.boxes import (
 from tests.datasets.store.records import BUNDLE, START, inspection
 
 from andon.datasets.store.blobs import open_blobs
+from andon.datasets.store.conditions import UNTOLD, Teller
 from andon.datasets.store.database import Database
 from andon.datasets.store.inspections import InspectionFilter, KeptInspections
 from andon.datasets.store.ledger import lock_head, row
@@ -82,9 +83,10 @@ def send(
     service: Store,
     choice: FileChoice = ALL,
     limits: BatchLimits = LIMITS,
+    teller: Teller = UNTOLD,
 ) -> list[Taken]:
     """Send all that is missing, as an uploader does."""
-    outgoing, replica, taken = Outgoing(box, choice, limits), Replica(service), list[Taken]()
+    outgoing, replica, taken = Outgoing(box, choice, limits), Replica(service, teller), list[Taken]()
     while parcel := outgoing.after(replica.head(box.origin).seq):
         for digest in replica.missing(parcel.files.values()):
             replica.put_file(digest, box.blobs.get(digest))
