@@ -56,10 +56,9 @@ def raised(number: int, *, asset: str = PUMP, severity: Severity = Severity.WARN
         asset, "drive end", at(number), True, True, AlertKind.FAULT, Fault.OUTER_RACE, severity,
         score=7.5, threshold=4.0, contributions={"kurtosis": 0.75}, evidence=(Evidence(107.36, 3.58, 1, 21.5),),
     )  # fmt: skip
-    times = {"opened": at(number), "raised": at(number), "notified": at(number), "last_seen": at(number)}
-    return Alert(
-        AlertEvent.RAISED, at(number), Case(first_id(at(number)), asset, (finding,), **times, n=3), observation
-    )
+    now = at(number)
+    case = Case(first_id(now), asset, (finding,), opened=now, raised=now, notified=now, last_seen=now, n=3)
+    return Alert(AlertEvent.RAISED, now, case, observation)
 
 
 def later(alert: Alert, event: AlertEvent, number: int, **changes: Any) -> Alert:

@@ -263,7 +263,10 @@ def test_nobody_speaks_of_anothers_case(box: Store, service: Store, tmp_path: Pa
 
 
 def says(change: Callable[[dict[str, Any]], object]) -> Callable[[EntryLine], EntryLine]:
-    return lambda line: rehashed(line, lambda said: change(said["record"]))
+    def change_record(said: dict[str, Any]) -> None:
+        change(said["record"])
+
+    return lambda line: rehashed(line, change_record)
 
 
 SIGNALS_REFUSED: Sequence[tuple[Callable[[EntryLine], EntryLine], str]] = (
