@@ -19,18 +19,21 @@ PUMP = "泵 7"
 SECOND = timedelta(seconds=1)
 
 
-def at(number: float) -> datetime:
-    return START + number * SECOND
+def at(number: float, start: datetime = START) -> datetime:
+    return start + number * SECOND
 
 
-def signal(number: int, waveform: str, *, asset: str = PUMP, severity: str = "normal", **shown: Any) -> SignalRecord:
+def signal(
+    number: int, waveform: str, *, asset: str = PUMP, severity: str = "normal", start: datetime = START, **shown: Any
+) -> SignalRecord:
     """The one that came ``number`` seconds after the first."""
-    identifier = first_id(at(number))[:-4] + f"{number % 0xFFFF:04x}"
+    received = at(number, start)
+    identifier = first_id(received)[:-4] + f"{number % 0xFFFF:04x}"
     document = {"id": identifier, "fault": "none", "severity": severity, "health": None, "alerts": [], **shown}
     return SignalRecord(
         id=identifier,
-        time=at(number - 1),
-        received=at(number),
+        time=received - SECOND,
+        received=received,
         asset=asset,
         sensor="drive end",
         rate_hz=25_600.0,
@@ -49,14 +52,14 @@ def signal(number: int, waveform: str, *, asset: str = PUMP, severity: str = "no
     )
 
 
-def raised(number: int, *, asset: str = PUMP, severity: Severity = Severity.WARNING) -> Alert:
+def raised(number: int, *, asset: str = PUMP, severity: Severity = Severity.WARNING, start: datetime = START) -> Alert:
     """An alert with which a case is opened."""
-    finding = Finding(AlertKind.FAULT, "drive end", Fault.OUTER_RACE, severity, at(number - 5), p_value=1e-9)
+    now = at(number, start)
+    finding = Finding(AlertKind.FAULT, "drive end", Fault.OUTER_RACE, severity, now - 5 * SECOND, p_value=1e-9)
     observation = Observation(
-        asset, "drive end", at(number), True, True, AlertKind.FAULT, Fault.OUTER_RACE, severity,
+        asset, "drive end", now, True, True, AlertKind.FAULT, Fault.OUTER_RACE, severity,
         score=7.5, threshold=4.0, contributions={"kurtosis": 0.75}, evidence=(Evidence(107.36, 3.58, 1, 21.5),),
     )  # fmt: skip
-    now = at(number)
     case = Case(first_id(now), asset, (finding,), opened=now, raised=now, notified=now, last_seen=now, n=3)
     return Alert(AlertEvent.RAISED, now, case, observation)
 
