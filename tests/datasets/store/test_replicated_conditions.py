@@ -189,7 +189,7 @@ def test_what_people_decided_on_a_boxs_case_holds(
     tell(box, first)
     send(box, service, teller=ears)
     Alerts(service.database).decide(first.case.id, action, WORD)
-    tell(box, later(first, event, 30))
+    tell(box, later(first, event, 30, last_seen=at(15)))
     send(box, service, teller=ears)
     assert state_of(service, first) == state
     assert [each.event for each in ears.told] == [AlertEvent.RAISED, *([event] if is_told else [])]
