@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -261,8 +261,8 @@ def _told(said: _Told, sent: _Sent) -> Arrival:
         raise sent.refused("a file beside an alert")
     if (case.id, case.asset) != (said.alert, said.asset) or not case.findings:
         raise sent.refused("a case that is not of this alert, or without findings")
-    if not all(moment.utcoffset() == timedelta(0) for moment in _moments(case)):
-        raise sent.refused("a time that is not in UTC")
+    if any(moment.tzinfo is None for moment in _moments(case)):
+        raise sent.refused("a time without its zone")
     document = sent.document(said.document, id=case.id, event=said.event, state=case.state, asset=case.asset)
     alert = Alert(said.event, _in_utc(said.time, sent.place), case, said.observation)
     return Arrival(sent.entry, told=Told(alert, document))
@@ -298,6 +298,20 @@ _KINDS: Mapping[str, tuple[type[msgspec.Struct], Callable[[Any, _Sent], Arrival]
     # The box let go of its own files: whether this store keeps its copies is for its own rules to say.
     REMOVAL: (_Alone, _alone),
 }
+
+
+def check_record(kind: str, record: Mapping[str, Any]) -> None:
+    """Check that a record of a kind can be read as it will be where its entry arrives.
+
+    Raises
+    ------
+    DataError
+        It cannot: a name is too long or not on one line, or a number is not finite.
+    """
+    try:
+        msgspec.convert(dict(record), _KINDS[kind][0])
+    except msgspec.ValidationError as error:
+        raise DataError("store.unreadable", str(record.get(kind)), reason=str(error)) from error
 
 
 def recipe_row(line: RecipeLine) -> dict[str, Any]:

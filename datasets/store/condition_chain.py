@@ -7,15 +7,17 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
+from andon.datasets.store.arrivals import check_record
 from andon.datasets.store.conditions import SignalRecord
-from andon.datasets.store.ledger import ALERT, SIGNAL, lock_head, row
-from andon.datasets.store.schema import ledger
+from andon.datasets.store.ledger import ALERT, SIGNAL, add
 from andon.models.alerts.case import Alert
-from andon.models.ledger.chain import Entry, append
+from andon.models.ledger.chain import Entry
 
 
 class OwnChain:
     """Notes everything in the chain of this place.
+
+    Both methods raise ``DataError`` where what is to be noted could not be taken in elsewhere: it would hold up all that follows it.
 
     Parameters
     ----------
@@ -35,9 +37,8 @@ class OwnChain:
         return self._add(connection, ALERT, alert_record(alert, document), now)
 
     def _add(self, connection: Connection, kind: str, record: dict[str, Any], time: datetime) -> Entry:
-        entry = append(lock_head(connection, self._origin), kind, record, time)
-        connection.execute(ledger.insert(), row(entry))
-        return entry
+        check_record(kind, record)
+        return add(connection, self._origin, kind, record, time)
 
 
 def alert_record(alert: Alert, document: bytes) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -12,7 +13,7 @@ from sqlalchemy.sql.schema import Column
 from andon.datasets.store.database import Database
 from andon.datasets.store.schema import alert_events, checkpoints, inspections, ledger, signals
 from andon.datasets.store.upserts import insert_latest
-from andon.models.ledger.chain import Break, Entry, Head
+from andon.models.ledger.chain import Break, Entry, Head, append
 from andon.models.ledger.checkpoints import Checkpoint
 
 INSPECTION, SIGNAL, ALERT = "inspection", "signal", "alert"
@@ -83,6 +84,13 @@ def head_of(database: Database, origin: str) -> Head:
 def row(entry: Entry) -> dict[str, Any]:
     """An entry as a row of the table."""
     return {name: getattr(entry, name) for name in ("origin", "seq", "previous", "hash", "body")}
+
+
+def add(connection: Connection, origin: str, kind: str, record: Mapping[str, Any], time: datetime) -> Entry:
+    """Add an entry where a chain ends; others wait to add theirs until the transaction ends."""
+    entry = append(lock_head(connection, origin), kind, record, time)
+    connection.execute(ledger.insert(), row(entry))
+    return entry
 
 
 def origins(database: Database) -> list[str]:

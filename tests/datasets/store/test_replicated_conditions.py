@@ -27,6 +27,7 @@ from tests.datasets.store.test_replication import (
     shows,
 )
 
+from andon.datasets.condition.silence import look_for_silence
 from andon.datasets.store.alerts import Action, Alerts, Word
 from andon.datasets.store.assets import Assets
 from andon.datasets.store.blobs import open_blobs
@@ -42,7 +43,7 @@ from andon.datasets.store.replication import Batch, EntryLine, FileChoice, Image
 from andon.datasets.store.retention import KeepingRules, prune
 from andon.datasets.store.room import Room
 from andon.datasets.store.schema import alert_events, alerts, assets, indicators, ledger, sensors, signals
-from andon.models.alerts.case import Alert, AlertEvent, CaseState
+from andon.models.alerts.case import Alert, AlertEvent, AlertPolicy, CaseState
 from andon.models.types.errors import AndonError, ConflictError, DataError
 from andon.models.types.vibration import Severity
 
@@ -296,7 +297,7 @@ ALERTS_REFUSED: Sequence[tuple[Callable[[EntryLine], EntryLine], str]] = (
     (says(lambda said: said["case"].update(state="resolved")), "upload.record"),
     (says(lambda said: said["case"].update(findings=[])), "upload.record"),
     (says(lambda said: said["case"].update(opened="2026-03-01T06:00:00")), "upload.record"),
-    (says(lambda said: said["case"]["findings"][0].update(since="2026-03-01T06:00:00+01:00")), "upload.record"),
+    (says(lambda said: said["case"]["findings"][0].update(since="2026-03-01T06:00:00")), "upload.record"),
     (says(lambda said: said["observation"].update(kind="smell")), "upload.record"),
     (of_kind("alert", {}), "upload.record"),
 )
@@ -390,6 +391,25 @@ def test_what_is_kept_has_an_entry_or_is_not_kept(service: Store) -> None:
     with pytest.raises(ConflictError):
         sense(service, [1])
     assert (first.ledger_hash, len(rows(service, ledger))) == (rows(service, ledger)[0]["hash"], 1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"sensor": "a\x00b"}, {"asset": "x" * 1025}, {"sensor": "two\nlines"}, {"indicators": {"rms": float("nan")}}],
+)
+def test_what_could_not_be_taken_in_elsewhere_is_not_kept(service: Store, said: dict[str, Any]) -> None:
+    """It would hold up all that follows it."""
+    conditions, record = Conditions(service.database, chain=OwnChain("service")), replace(signal(1, "0" * 64), **said)
+    with pytest.raises(AndonError), conditions.deciding("P-1") as decision:
+        decision.keep_signal(record)
+    assert counts(service)["ledger"] == counts(service)["signals"] == 0
+
+
+def test_the_service_takes_no_boxs_sensor_for_silent(box: Store, service: Store) -> None:
+    """The box does, and says so."""
+    sense(box, range(5))
+    send(box, service)
+    assert look_for_silence(Conditions(service.database), AlertPolicy(silence_s=1.0), at(10_000)) == []
 
 
 # Several at once.
