@@ -68,7 +68,7 @@ def insert_told(
     arrived = [(each.told, each.entry) for each in new if each.told]
     if not arrived:
         return ()
-    cases = _Cases(origin, now, _kept(connection, origin, [told.alert.case for told, _ in arrived]))
+    cases = _Cases(origin, now, _kept(connection, origin, [told.alert.case.id for told, _ in arrived]))
     for told, entry in arrived:
         cases.take(told, entry)
     insert_latest(connection, alerts, cases.rows, *CHANGING)
@@ -95,9 +95,12 @@ class _Cases:
         self.told: list[Alert] = []
 
     def take(self, told: Told, entry: Entry) -> None:
-        """Take in one thing that was told."""
+        """Take in one thing that was told. Raises ``ConflictError`` where its case is of another machine."""
         alert = told.alert
-        weighed = weigh(self._kept.get(alert.case.id), alert)
+        kept = self._kept.get(alert.case.id)
+        if kept and kept.asset != alert.case.asset:
+            raise _other_case(kept.id, self._origin)
+        weighed = weigh(kept, alert)
         case = self._kept[alert.case.id] = weighed.case
         shown = {**msgspec.json.decode(told.document), "state": case.state.value}
         self.rows[case.id] = {**case_row(case, shown, self._now), "origin": self._origin}
@@ -108,13 +111,16 @@ class _Cases:
             self.told.append(replace(alert, case=case))
 
 
-def _kept(connection: Connection, origin: str, named: Sequence[Case]) -> dict[str, Case]:
-    """Read the cases that are here, and check that they are this box's, of the machine that it says."""
-    said = {case.id: case.asset for case in named}
-    found = select(alerts.c.id, alerts.c.asset, alerts.c.origin, alerts.c.case).where(alerts.c.id.in_(said))
+def _kept(connection: Connection, origin: str, named: Sequence[str]) -> dict[str, Case]:
+    """Read the cases that are here, and check that this box holds them."""
+    found = select(alerts.c.id, alerts.c.origin, alerts.c.case).where(alerts.c.id.in_(named))
     kept = {}
     for each in connection.execute(found):
-        if (each.origin, each.asset) != (origin, said[each.id]):
-            raise ConflictError("upload.other_case", each.id, origin=origin)
+        if each.origin != origin:
+            raise _other_case(each.id, origin)
         kept[each.id] = msgspec.json.decode(each.case, type=Case)
     return kept
+
+
+def _other_case(case: str, origin: str) -> ConflictError:
+    return ConflictError("upload.other_case", case, origin=origin)

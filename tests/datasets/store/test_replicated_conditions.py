@@ -260,6 +260,14 @@ def test_nobody_speaks_of_anothers_case(box: Store, service: Store, tmp_path: Pa
     assert (state_of(service, theirs), state_of(service, own)) == ("open", "open")
 
 
+def test_a_case_stays_with_its_machine_within_a_batch(box: Store, service: Store) -> None:
+    first = raised(4)
+    tell(box, first, replace(later(first, CLEARED, 30), case=replace(first.case, asset="P-9")))
+    with pytest.raises(ConflictError, match=r"upload\.other_case"):
+        send(box, service)
+    assert counts(service)["alerts"] == 0
+
+
 # What must be refused, each by its name.
 
 
