@@ -439,13 +439,13 @@ def telling(web: WebServer) -> str:
 
 
 def all_pages(url: str, key: str) -> list[dict[str, Any]]:
-    items = list[dict[str, Any]]()
+    items, asked = list[dict[str, Any]](), {"limit": "100"}
     while True:
-        asked = {"limit": "100", **({"before": items[-1]["id"]} if items else {})}
         page = httpx.get(url, params=asked, headers=bearing(key)).json()
         items += page["items"]
         if page["next"] is None:
             return items
+        asked["cursor"] = page["next"]
 
 
 @pytest.mark.soak
