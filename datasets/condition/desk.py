@@ -107,10 +107,9 @@ class SignalDesk:
             policy = judge.policy if judge else self._policy
             observations = _observations(_head(signal, time), health, found) if signal.asset else []
             alerts = _decide(decision, policy, observations, signal.sensor)
-            record = describe(Assessment(time, found, health, alerts))
-            decision.keep_signal(record)
-            decision.keep_alerts(alerts, record.received)
-        return record
+            kept = decision.keep_signal(describe(Assessment(time, found, health, alerts)))
+            decision.keep_alerts(alerts, kept.received)
+        return kept
 
     def _memory(self, judge: HealthJudge, name: str) -> HealthMemory:
         return HealthMemory(judge.health, self._conditions.health(judge.digest, name))

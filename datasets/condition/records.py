@@ -33,7 +33,6 @@ def describe(signal: Signal, judge: HealthJudge | None, waveform: str, assessed:
         "plots": [],
         "health": _health_document(assessed, judge),
         "alerts": [alert_document(alert) for alert in assessed.alerts],
-        "ledger_hash": None,
     }
     return SignalRecord(
         id=identifier,

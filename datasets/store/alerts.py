@@ -116,13 +116,14 @@ class Alerts:
         """
         step = _STEPS[action]
         with self._conditions.deciding(self._row(alert, word.customer).asset) as decision:
-            case, shown = decision.case(alert)
-            if case.state not in step.allowed:
-                raise ConflictError("store.alert_state", alert, found=case.state.value, action=action.value)
-            state = step.change(decision.rules(), case, word.time)
-            decision.keep_rules(state)
-            after = state.case or replace(case, state=CaseState.RESOLVED)
-            decision.keep_case(after, {**shown, "state": after.state.value}, word.time)
+            rules, kept = decision.rules(), decision.case(alert)
+            if kept.case.state not in step.allowed:
+                raise ConflictError("store.alert_state", alert, found=kept.case.state.value, action=action.value)
+            state = step.change(_alone(kept.case) if kept.origin else rules, kept.case, word.time)
+            if kept.origin is None:
+                decision.keep_rules(state)
+            after = state.case or replace(kept.case, state=CaseState.RESOLVED, notified=word.time)
+            decision.keep_case(after, {**kept.document, "state": after.state.value}, word.time)
             decision.note(alert, step.done, word.time, word.actor, word.comment)
 
     def comment(self, alert: str, word: Word) -> None:
@@ -143,6 +144,11 @@ class Alerts:
         if row is None:
             raise NotFoundError("store.no_alert", alert)
         return row
+
+
+def _alone(case: Case) -> AssetState:
+    """A case that a box's rules hold, by itself: what those here remember of the machine is about other cases."""
+    return AssetState(case.asset, case=None if case.state is CaseState.RESOLVED else case)
 
 
 def _assets_of(customer: str) -> ColumnElement[bool]:

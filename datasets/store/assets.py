@@ -12,9 +12,10 @@ from andon.datasets.store.paging import Page
 from andon.datasets.store.schema import alert_events, alerts, assets, cells, customers, feedback, indicators, signals
 from andon.datasets.store.schema import sensors as sensor_table
 from andon.datasets.store.upserts import insert_latest, insert_missing
-from andon.models.alerts.case import CaseState
+from andon.models.alerts.case import SEVERITY_ORDER, CaseState
 from andon.models.types.errors import NotFoundError
 from andon.models.types.moments import unix_us
+from andon.models.types.vibration import Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,9 @@ def _with_what_was_heard(connection: Connection, rows: Sequence[Row[Any]]) -> li
     names = [row.name for row in rows]
     heard = connection.execute(select(sensor_table).where(sensor_table.c.asset.in_(names))).all()
     unresolved = alerts.c.asset.in_(names) & (alerts.c.state != CaseState.RESOLVED.value)
-    cases = {row.asset: row for row in connection.execute(select(alerts).where(unresolved).order_by(alerts.c.id))}
+    # A box may hold a case of a machine beside one that is held here: the most urgent stands last, and is shown.
+    found = sorted(connection.execute(select(alerts).where(unresolved).order_by(alerts.c.id)), key=_urgency)
+    cases = {row.asset: row for row in found}
     return [
         KeptAsset(
             name=row.name,
@@ -145,6 +148,10 @@ def _with_what_was_heard(connection: Connection, rows: Sequence[Row[Any]]) -> li
         )
         for row in rows
     ]
+
+
+def _urgency(row: Row[Any]) -> int:
+    return SEVERITY_ORDER.index(Severity(row.severity))
 
 
 def _case(connection: Connection, row: Row[Any], until: datetime) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -11,11 +12,13 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from andon.datasets.store.database import Database
+from andon.datasets.store.ledger import with_hash
 from andon.datasets.store.schema import alert_events, alerts, assets, feedback, health, indicators, sensors, signals
 from andon.datasets.store.upserts import insert_latest, insert_missing
 from andon.models.alerts.card import alert_document
 from andon.models.alerts.case import Alert, AssetState, Case
 from andon.models.health.state import HealthState, dump_state, load_state
+from andon.models.ledger.chain import Entry
 from andon.models.types.identifiers import new_id
 
 RHYTHM_GAPS = 3
@@ -35,7 +38,9 @@ class SignalRecord:
     indicators
         What was measured, by name.
     document
-        The answer as JSON.
+        The answer as JSON, without ``ledger_hash``.
+    ledger_hash
+        Of its entry in the ledger; None until it is kept, or where it is kept without one.
     """
 
     id: str
@@ -56,6 +61,32 @@ class SignalRecord:
     request_key: str | None
     request_digest: bytes | None
     document: bytes
+    ledger_hash: str | None = None
+
+    @property
+    def answer(self) -> bytes:
+        """The document with ``ledger_hash`` as its last member, where it has one."""
+        return with_hash(self.document, self.ledger_hash)
+
+    def ledger_record(self) -> dict[str, Any]:
+        """What the ledger says of it; the entry's own time is when it was received."""
+        return {
+            "signal": self.id,
+            "time": self.time.isoformat(),
+            "asset": self.asset or None,
+            "sensor": self.sensor,
+            "rate_hz": self.rate_hz,
+            "unit": self.unit,
+            "rpm": self.rpm,
+            "duration_s": self.duration_s,
+            "fault": self.fault,
+            "severity": self.severity,
+            "zone": self.zone,
+            "running": self.running,
+            "waveform": self.waveform,
+            "indicators": dict(self.indicators),
+            "document": sha256(self.document).hexdigest(),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +121,57 @@ class Untold:
 UNTOLD = Untold()
 
 
+class Chain(Protocol):
+    """Notes in a chain of the ledger what is kept, in the transaction that keeps it."""
+
+    def add_signal(self, connection: Connection, record: SignalRecord) -> Entry | None:
+        """Note a signal. Returns its entry; None where nothing is noted."""
+
+    def add_alert(self, connection: Connection, alert: Alert, document: bytes, now: datetime) -> Entry | None:
+        """Note what people are to be told. Returns its entry; None where nothing is noted."""
+
+
+class Unchained:
+    """Notes nothing: for those who keep what people say, or take in what stands in another's chain."""
+
+    def add_signal(self, connection: Connection, record: SignalRecord) -> Entry | None:
+        """Note nothing."""
+
+    def add_alert(self, connection: Connection, alert: Alert, document: bytes, now: datetime) -> Entry | None:
+        """Note nothing."""
+
+
+UNCHAINED = Unchained()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCase:
+    """A case as it is kept.
+
+    Parameters
+    ----------
+    document
+        Shows it.
+    origin
+        The box whose rules hold it; None where those here do.
+    """
+
+    case: Case
+    document: dict[str, Any]
+    origin: str | None
+
+
 class Decision:
     """An open transaction on one machine: what is remembered of it, and what is to be kept.
 
     ``alerts`` are those that were kept in it so far.
     """
 
-    def __init__(self, connection: Connection, asset: str, teller: Teller) -> None:
+    def __init__(self, connection: Connection, asset: str, teller: Teller, chain: Chain = UNCHAINED) -> None:
         self._connection = connection
         self._asset = asset
         self._teller = teller
+        self._chain = chain
         self.alerts: list[Alert] = []
 
     def rules(self) -> AssetState:
@@ -112,10 +184,11 @@ class Decision:
         """What a bundle remembers of a sensor: one state, or none where it never saw it."""
         return _health(self._connection, bundle_digest, sensor)
 
-    def case(self, case: str) -> tuple[Case, dict[str, Any]]:
-        """A case that is there, and the document that shows it."""
-        row = self._connection.execute(select(alerts.c.case, alerts.c.document).where(alerts.c.id == case)).one()
-        return msgspec.json.decode(row.case, type=Case), msgspec.json.decode(row.document)
+    def case(self, case: str) -> KeptCase:
+        """A case that is there."""
+        found = select(alerts.c.case, alerts.c.document, alerts.c.origin).where(alerts.c.id == case)
+        row = self._connection.execute(found).one()
+        return KeptCase(msgspec.json.decode(row.case, type=Case), msgspec.json.decode(row.document), row.origin)
 
     def keep_rules(self, state: AssetState) -> None:
         """Keep what the rules remember."""
@@ -133,65 +206,35 @@ class Decision:
         }
         insert_latest(self._connection, health, {state.asset: row}, "changed", "state")
 
-    def keep_signal(self, record: SignalRecord) -> None:
-        """Keep a signal and its indicators."""
-        values = {name: getattr(record, name) for name in SignalRecord.__slots__ if name != "indicators"}
-        self._connection.execute(signals.insert(), {**values, "asset": record.asset or None, "waveform_kept": True})
-        now = record.received
+    def keep_signal(self, record: SignalRecord) -> SignalRecord:
+        """Keep a signal and its indicators; return it as it is kept: with the hash of its entry, where it has one."""
+        entry = self._chain.add_signal(self._connection, record)
+        self._connection.execute(signals.insert(), {**signal_row(record, entry), "waveform_kept": True})
         if record.asset:
-            heard = {"asset": record.asset, "name": record.sensor, "first_seen": now, "last_seen": now}
-            insert_latest(self._connection, sensors, {record.sensor: heard}, "last_seen")
-        rows = [
-            {
-                "signal": record.id,
-                "name": name,
-                "asset": record.asset,
-                "sensor": record.sensor,
-                "time": record.time,
-                "value": value,
-            }
-            for name, value in record.indicators.items()
-        ]
-        if rows:
+            insert_latest(self._connection, sensors, {record.sensor: sensor_row(record)}, "last_seen")
+        if rows := indicator_rows(record):
             self._connection.execute(indicators.insert(), rows)
+        return replace(record, ledger_hash=entry.hash) if entry else record
 
     def keep_alerts(self, given: Sequence[Alert], now: datetime) -> None:
         """Keep alerts that the rules gave; people are told of them once the transaction is committed."""
         for alert in given:
-            document = alert_document(alert)
-            self.keep_case(alert.case, document, now)
-            self.note(alert.case.id, alert.event.value, alert.time, document=document)
+            shown = alert_document(alert)
+            document = msgspec.json.encode(shown)
+            self.keep_case(alert.case, shown, now)
+            entry = self._chain.add_alert(self._connection, alert, document, now)
+            self._connection.execute(alert_events.insert(), told_row(alert, document, entry))
         self._teller.add(self._connection, given, now)
         self.alerts += given
 
     def keep_case(self, case: Case, document: Mapping[str, Any], now: datetime) -> None:
-        """Keep a case as it stands, with the document that shows it."""
-        row = {
-            "id": case.id,
-            "asset": case.asset,
-            "state": case.state.value,
-            "kind": case.kind.value,
-            "fault": case.fault.value,
-            "severity": case.severity.value,
-            "opened": case.opened,
-            "changed": now,
-            "case": msgspec.json.encode(case),
-            "document": msgspec.json.encode(document),
-        }
-        insert_latest(self._connection, alerts, {case.id: row}, *_CHANGING)
+        """Keep a case as it stands, with the document that shows it; whose rules hold it stays as it is."""
+        insert_latest(self._connection, alerts, {case.id: case_row(case, document, now)}, *CHANGING)
 
-    def note(
-        self,
-        case: str,
-        event: str,
-        time: datetime,
-        actor: str = "",
-        comment: str = "",
-        document: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Note what happened to a case, and who did it where a person did."""
-        row = {"id": new_id(), "alert": case, "time": time, "event": event, "actor": actor, "comment": comment}
-        self._connection.execute(alert_events.insert(), {**row, "document": msgspec.json.encode(document or {})})
+    def note(self, case: str, event: str, time: datetime, actor: str = "", comment: str = "") -> None:
+        """Note what became of a case, and who did it where a person did."""
+        row = {**event_row(case, event, time), "actor": actor, "comment": comment}
+        self._connection.execute(alert_events.insert(), row)
 
     def keep_feedback(self, case: str, given: Feedback, time: datetime, actor: str) -> None:
         """Keep what people found."""
@@ -199,7 +242,61 @@ class Decision:
         self._connection.execute(feedback.insert(), {**row, "comment": given.comment, "actor": actor})
 
 
-_CHANGING = ("state", "kind", "fault", "severity", "changed", "case", "document")
+CHANGING = ("state", "kind", "fault", "severity", "changed", "case", "document")
+"""The columns of a case that change."""
+
+
+def case_row(case: Case, document: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """A case as a row of the table."""
+    return {
+        "id": case.id,
+        "asset": case.asset,
+        "state": case.state.value,
+        "kind": case.kind.value,
+        "fault": case.fault.value,
+        "severity": case.severity.value,
+        "opened": case.opened,
+        "changed": now,
+        "case": msgspec.json.encode(case),
+        "document": msgspec.json.encode(document),
+    }
+
+
+def event_row(case: str, event: str, time: datetime) -> dict[str, Any]:
+    """What became of a case as a row of the table."""
+    row = {"id": new_id(), "alert": case, "time": time, "event": event, "actor": "", "comment": ""}
+    return {**row, **_places(None), "document": b"{}"}
+
+
+def told_row(alert: Alert, document: bytes, entry: Entry | None) -> dict[str, Any]:
+    """What people were to be told, as a row of the same table."""
+    row = event_row(alert.case.id, alert.event.value, alert.time)
+    return {**row, **_places(entry), "document": document}
+
+
+def signal_row(record: SignalRecord, entry: Entry | None) -> dict[str, Any]:
+    """A signal as a row of the table, but for whether its waveform is kept."""
+    values = {name: getattr(record, name) for name in SignalRecord.__slots__ if name != "indicators"}
+    return {**values, "asset": record.asset or None, **_places(entry)}
+
+
+def sensor_row(record: SignalRecord) -> dict[str, Any]:
+    """The sensor of a signal as a row of its table."""
+    now = record.received
+    return {"asset": record.asset, "name": record.sensor, "first_seen": now, "last_seen": now}
+
+
+def indicator_rows(record: SignalRecord) -> list[dict[str, Any]]:
+    """What was measured in a signal as rows of the table."""
+    where = {"signal": record.id, "asset": record.asset, "sensor": record.sensor, "time": record.time}
+    return [{**where, "name": name, "value": value} for name, value in record.indicators.items()]
+
+
+def _places(entry: Entry | None) -> dict[str, Any]:
+    """The columns of a row that say which entry speaks of it."""
+    if entry is None:
+        return {"origin": None, "ledger_seq": None, "ledger_hash": None}
+    return {"origin": entry.origin, "ledger_seq": entry.seq, "ledger_hash": entry.hash}
 
 
 class Conditions:
@@ -209,18 +306,21 @@ class Conditions:
     ----------
     teller
         Tells people of the alerts that are kept.
+    chain
+        Notes what is kept.
     """
 
-    def __init__(self, database: Database, teller: Teller = UNTOLD) -> None:
+    def __init__(self, database: Database, teller: Teller = UNTOLD, chain: Chain = UNCHAINED) -> None:
         self._database = database
         self._teller = teller
+        self._chain = chain
 
     @contextmanager
     def deciding(self, asset: str) -> Iterator[Decision]:
         """Decide on a machine, alone: others that would decide on it wait."""
         with self._database.writing() as connection:
             insert_missing(connection, assets, {asset: {"name": asset}} if asset else {})
-            decision = Decision(connection, asset, self._teller)
+            decision = Decision(connection, asset, self._teller, self._chain)
             yield decision
         if decision.alerts:
             self._teller.kept(decision.alerts)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row, Select, func, select, tuple_
 
 from andon.datasets.store.database import Database
+from andon.datasets.store.ledger import with_hash
 from andon.datasets.store.paging import Page, paged
 from andon.datasets.store.schema import inspections, tallies
 from andon.models.types.errors import ConflictError, NotFoundError
@@ -32,7 +33,7 @@ class Kept:
     @property
     def answer(self) -> bytes:
         """The document with ``ledger_hash`` as its last member."""
-        return b'%b,"ledger_hash":"%b"}' % (self.document[:-1], self.ledger_hash.encode())
+        return with_hash(self.document, self.ledger_hash)
 
     def answering(self, request_key: str, request_digest: bytes | None) -> "Kept":
         """The same, for a request that was sent again.

@@ -1,22 +1,64 @@
 """The ledger's chains in the database."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, LargeBinary, Row, cast, select, text
+from sqlalchemy import ColumnElement, Connection, FromClause, LargeBinary, Row, Table, cast, select, text
 from sqlalchemy.sql.schema import Column
 
 from andon.datasets.store.database import Database
-from andon.datasets.store.schema import checkpoints, inspections, ledger
+from andon.datasets.store.schema import alert_events, checkpoints, inspections, ledger, signals
 from andon.datasets.store.upserts import insert_latest
-from andon.models.ledger.chain import Break, Entry, Head
+from andon.models.ledger.chain import Break, Entry, Head, append
 from andon.models.ledger.checkpoints import Checkpoint
 
-INSPECTION = "inspection"
-"""The kind of the entries that say what was found in a part."""
+INSPECTION, SIGNAL, ALERT = "inspection", "signal", "alert"
+"""The kinds of the entries that say what was found in a part, in a signal, and what people were to be told of a machine."""
 _BATCH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Where what an entry speaks of is shown, and by which column each word of its record.
+
+    Parameters
+    ----------
+    subject
+        The word that names it.
+    """
+
+    table: Table
+    subject: str
+    columns: Mapping[str, Column[Any]]
+
+
+_SHOWN: Mapping[str, _Shown] = {
+    INSPECTION: _Shown(
+        inspections,
+        "inspection",
+        {
+            "inspection": inspections.c.id,
+            "verdict": inspections.c.verdict,
+            "image": inspections.c.image,
+            "part": inspections.c.part,
+        },
+    ),
+    SIGNAL: _Shown(
+        signals,
+        "signal",
+        {
+            "signal": signals.c.id,
+            "asset": signals.c.asset,
+            "severity": signals.c.severity,
+            "waveform": signals.c.waveform,
+        },
+    ),
+    ALERT: _Shown(alert_events, "alert", {"alert": alert_events.c.alert, "event": alert_events.c.event}),
+}
 
 
 def lock_head(connection: Connection, origin: str) -> Head:
@@ -44,6 +86,13 @@ def row(entry: Entry) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in ("origin", "seq", "previous", "hash", "body")}
 
 
+def add(connection: Connection, origin: str, kind: str, record: Mapping[str, Any], time: datetime) -> Entry:
+    """Add an entry where a chain ends; others wait to add theirs until the transaction ends."""
+    entry = append(lock_head(connection, origin), kind, record, time)
+    connection.execute(ledger.insert(), row(entry))
+    return entry
+
+
 def origins(database: Database) -> list[str]:
     """List whose chains there are."""
     with database.reading() as connection:
@@ -62,8 +111,27 @@ def entries(database: Database, origin: str, first: int = 1) -> Iterator[Entry]:
     yield from _part(database, ledger.c.origin == origin, ledger.c.seq < 1)
 
 
+def with_hash(document: bytes, ledger_hash: str | None) -> bytes:
+    """Put the hash of its entry behind the last member of an answer; one that has no entry stays as it is.
+
+    >>> with_hash(b'{"id":"a"}', "9f")
+    b'{"id":"a","ledger_hash":"9f"}'
+    """
+    return document if ledger_hash is None else b'%b,"ledger_hash":"%b"}' % (document[:-1], ledger_hash.encode())
+
+
+def entries_with_rows() -> FromClause:
+    """Join entries with the rows that they speak of, where there are any."""
+    joined: FromClause = ledger
+    for shown in _SHOWN.values():
+        columns = shown.table.c
+        this_entry = (ledger.c.origin == columns.origin) & (ledger.c.seq == columns.ledger_seq)
+        joined = joined.outerjoin(shown.table, this_entry)
+    return joined
+
+
 def find_changed_document(database: Database, origin: str) -> Break | None:
-    """Compare what is shown of inspections with what the ledger says of them, and find the first that differs or is gone.
+    """Compare what is shown of inspections, signals and alerts with what the ledger says of them, and find the first that differs or is gone.
 
     The chain must hold: it says what is true.
     """
@@ -78,14 +146,17 @@ def find_changed_document(database: Database, origin: str) -> Break | None:
 
 def _changed(origin: str, row: Row[Any]) -> Break | None:
     said = msgspec.json.decode(row.body)
-    if said["kind"] != INSPECTION:
+    kind, record = said["kind"], said["record"]
+    if kind not in _SHOWN:
         return None
-    record = said["record"]
-    if row.id is None:
-        return Break(origin, row.seq, "ledger.document", "-", record["inspection"])
-    shown = (sha256(row.document).hexdigest(), row.id, row.verdict, row.image, row.part, row.ledger_hash)
-    kept = (*(record[name] for name in ("document", "inspection", "verdict", "image", "part")), row.hash)
-    return None if shown == kept else Break(origin, row.seq, "ledger.document", f"{row.id} {shown[0]}", kept[0])
+    subject, columns = _SHOWN[kind].subject, _SHOWN[kind].columns
+    found = {name: getattr(row, f"{kind}_{name}") for name in (*columns, "document", "hash")}
+    if found[subject] is None:
+        return Break(origin, row.seq, "ledger.document", "-", record[subject])
+    digest = sha256(found["document"]).hexdigest()
+    shown = (digest, found["hash"], *(found[name] for name in columns))
+    kept = (record["document"], row.hash, *(record[name] for name in columns))
+    return None if shown == kept else Break(origin, row.seq, "ledger.document", f"{found[subject]} {digest}", kept[0])
 
 
 def numbers_of(database: Database, origin: str, part: str) -> list[int]:
@@ -110,16 +181,12 @@ def kept_checkpoints(database: Database, origin: str) -> list[bytes]:
 
 
 def _shown(database: Database, origin: str, first: int) -> list[Row[Any]]:
-    columns = inspections.c
-    this_entry = (ledger.c.origin == columns.origin) & (ledger.c.seq == columns.ledger_seq)
-    found = (
-        select(ledger.c.seq, ledger.c.hash, ledger.c.body, columns.id, columns.document, columns.verdict)
-        .add_columns(columns.image, columns.part, columns.ledger_hash)
-        .select_from(ledger.outerjoin(inspections, this_entry))
-        .where(ledger.c.origin == origin, ledger.c.seq >= first)
-        .order_by(ledger.c.seq)
-        .limit(_BATCH)
-    )
+    found = select(ledger.c.seq, ledger.c.hash, ledger.c.body)
+    for kind, shown in _SHOWN.items():
+        named = {**shown.columns, "document": shown.table.c.document, "hash": shown.table.c.ledger_hash}
+        found = found.add_columns(*(column.label(f"{kind}_{name}") for name, column in named.items()))
+    wanted = ledger.c.origin == origin, ledger.c.seq >= first
+    found = found.select_from(entries_with_rows()).where(*wanted).order_by(ledger.c.seq).limit(_BATCH)
     with database.reading() as connection:
         return list(connection.execute(found))
 

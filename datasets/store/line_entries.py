@@ -8,9 +8,8 @@ from sqlalchemy import select
 
 from andon.datasets.store.database import Database
 from andon.datasets.store.inspections import Kept, kept_of
-from andon.datasets.store.ledger import lock_head, row
+from andon.datasets.store.ledger import add
 from andon.datasets.store.schema import inspections, ledger
-from andon.models.ledger.chain import append
 
 ANSWER, UNJUDGED = "plc_answer", "unjudged"
 _AT_ONCE = 500
@@ -71,6 +70,4 @@ def _is_answer(body: bytes, inspection: str) -> bool:
 
 def _keep(database: Database, origin: str, kind: str, record: dict[str, Any], time: datetime) -> str:
     with database.writing() as connection:
-        entry = append(lock_head(connection, origin), kind, record, time)
-        connection.execute(ledger.insert(), row(entry))
-    return entry.hash
+        return add(connection, origin, kind, record, time).hash

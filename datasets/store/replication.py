@@ -10,13 +10,14 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
-from andon.datasets.store.ledger import head_of
+from andon.datasets.store.ledger import entries_with_rows, head_of
 from andon.datasets.store.opening import Store
-from andon.datasets.store.schema import bundles, inspections, ledger, recipes
+from andon.datasets.store.schema import alert_events, bundles, inspections, ledger, recipes, signals
 from andon.models.ledger.chain import Head
 from andon.models.types.errors import ConflictError, DataError
+from andon.models.types.vibration import Severity
 
 Text = Annotated[str, msgspec.Meta(max_length=1024, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 """On one line, and such as every database holds."""
@@ -43,6 +44,52 @@ class ImageChoice(StrEnum):
         return self is ImageChoice.ALL or (self is ImageChoice.FAILED and verdict != "OK")
 
 
+class WaveformChoice(StrEnum):
+    """Which waveforms go with the records."""
+
+    ALL = "all"
+    ABNORMAL = "abnormal"
+    """Those of signals whose severity is not normal, whose health was not, or that gave an alert."""
+    NONE = "none"
+
+    def takes(self, document: bytes) -> bool:
+        """Say whether the waveform of a signal with this answer goes.
+
+        Raises
+        ------
+        msgspec.DecodeError
+            It is damaged.
+
+        >>> WaveformChoice.ABNORMAL.takes(b'{"severity":"normal","health":null,"alerts":[]}')
+        False
+        """
+        return self is WaveformChoice.ALL or (self is WaveformChoice.ABNORMAL and _is_abnormal(document))
+
+
+class _Health(msgspec.Struct):
+    anomalous: bool
+
+
+class _Assessed(msgspec.Struct):
+    severity: str
+    health: _Health | None
+    alerts: list[msgspec.Raw]
+
+
+def _is_abnormal(document: bytes) -> bool:
+    said = msgspec.json.decode(document, type=_Assessed)
+    is_ill = said.health is not None and said.health.anomalous
+    return said.severity != Severity.NORMAL.value or is_ill or bool(said.alerts)
+
+
+@dataclass(frozen=True, slots=True)
+class FileChoice:
+    """Which files go with the records."""
+
+    images: ImageChoice = ImageChoice.ALL
+    waveforms: WaveformChoice = WaveformChoice.ALL
+
+
 class BundleLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A bundle that judged."""
 
@@ -67,9 +114,9 @@ class EntryLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body
         Canonical JSON, as it is chained.
     document
-        The answer, where the entry is of an inspection.
+        What is shown, where the entry is of an inspection, a signal or an alert.
     image
-        Whether its picture was sent before.
+        Whether the file that it names, a picture or a waveform, was sent before.
     """
 
     seq: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
@@ -97,14 +144,14 @@ class BatchLimits:
     entries
         Records.
     n_bytes
-        Bytes of records, without pictures.
-    images
-        Pictures that go before the records.
+        Bytes of records, without files.
+    files
+        Pictures and waveforms that go before the records.
     """
 
     entries: int = 256
     n_bytes: int = 1 << 20
-    images: int = 64
+    files: int = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +160,18 @@ class Parcel:
 
     Parameters
     ----------
-    images
-        Digests of the pictures that go before, by the number of their entry.
+    files
+        Digests of the files that go before, by the number of their entry.
     """
 
     batch: Batch
-    images: Mapping[int, str]
+    files: Mapping[int, str]
 
     def without(self, lost: Collection[str]) -> "Parcel":
-        """The same, without some pictures that are not kept here any more."""
-        images = {seq: digest for seq, digest in self.images.items() if digest not in lost}
-        entries = [msgspec.structs.replace(line, image=line.seq in images) for line in self.batch.entries]
-        return Parcel(msgspec.structs.replace(self.batch, entries=entries), images)
+        """The same, without some files that are not kept here any more."""
+        files = {seq: digest for seq, digest in self.files.items() if digest not in lost}
+        entries = [msgspec.structs.replace(line, image=line.seq in files) for line in self.batch.entries]
+        return Parcel(msgspec.structs.replace(self.batch, entries=entries), files)
 
 
 class Outgoing:
@@ -133,12 +180,12 @@ class Outgoing:
     Parameters
     ----------
     choice
-        Which pictures go.
+        Which files go.
     limits
         How much goes at once.
     """
 
-    def __init__(self, store: Store, choice: ImageChoice, limits: BatchLimits) -> None:
+    def __init__(self, store: Store, choice: FileChoice, limits: BatchLimits) -> None:
         self._store = store
         self._choice = choice
         self._limits = limits
@@ -172,17 +219,16 @@ class Outgoing:
         ResourceError
             The database cannot be read.
         """
-        rows = self._fitting(_entries_after(self._store, seq, self._limits.entries))
-        if not rows:
-            return None
-        images = {each.seq: each.image for each in rows if self._goes(each)}
+        rows = _entries_after(self._store, seq, self._limits.entries)
         try:
-            return Parcel(self._batch(rows, images), images)
-        except UnicodeDecodeError as error:
+            files = {each.seq: digest for each in rows if (digest := self._file(each))}
+            fitting = self._fitting(rows, files)
+            return Parcel(self._batch(fitting, files), _of(fitting, files)) if fitting else None
+        except (UnicodeDecodeError, msgspec.DecodeError) as error:
             raise DataError("upload.damaged", f"{self._store.origin} {seq + 1}", reason=str(error)) from error
 
-    def _batch(self, rows: Sequence[Row[Any]], images: Mapping[int, str]) -> Batch:
-        entries = [_line(each, each.seq in images) for each in rows]
+    def _batch(self, rows: Sequence[Row[Any]], files: Mapping[int, str]) -> Batch:
+        entries = [_line(each, each.seq in files) for each in rows]
         with self._store.database.reading() as connection:
             return Batch(entries, _bundle_lines(connection, rows), _recipe_lines(connection, rows))
 
@@ -190,20 +236,28 @@ class Outgoing:
         with self._store.database.reading() as connection:
             return hash_at(connection, self._store.origin, seq)
 
-    def _goes(self, each: Row[Any]) -> bool:
-        return bool(each.image_kept) and self._choice.takes(each.verdict)
+    def _file(self, each: Row[Any]) -> str | None:
+        """Find the file that goes with an entry, if one does."""
+        if each.waveform_kept:
+            return each.waveform if self._choice.waveforms.takes(each.document) else None
+        return each.image if each.image_kept and self._choice.images.takes(each.verdict) else None
 
-    def _fitting(self, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    def _fitting(self, rows: Sequence[Row[Any]], files: Collection[int]) -> list[Row[Any]]:
         """Take as many as go at once."""
-        n_bytes = n_images = 0
+        n_bytes = n_files = 0
         fitting = list[Row[Any]]()
         for each in rows:
             n_bytes += len(each.body) + len(each.document or b"")
-            n_images += self._goes(each)
-            if fitting and (n_bytes > self._limits.n_bytes or n_images > self._limits.images):
+            n_files += each.seq in files
+            if fitting and (n_bytes > self._limits.n_bytes or n_files > self._limits.files):
                 break
             fitting.append(each)
         return fitting
+
+
+def _of(rows: Iterable[Row[Any]], files: Mapping[int, str]) -> dict[int, str]:
+    """The files of some entries."""
+    return {each.seq: files[each.seq] for each in rows if each.seq in files}
 
 
 def hash_at(connection: Connection, origin: str, seq: int) -> str:
@@ -213,12 +267,12 @@ def hash_at(connection: Connection, origin: str, seq: int) -> str:
 
 
 def _entries_after(store: Store, seq: int, limit: int) -> Sequence[Row[Any]]:
-    columns = inspections.c
-    this_entry = (ledger.c.origin == columns.origin) & (ledger.c.seq == columns.ledger_seq)
+    document = func.coalesce(inspections.c.document, signals.c.document, alert_events.c.document)
     found = (
-        select(ledger.c.seq, ledger.c.previous, ledger.c.hash, ledger.c.body, columns.document, columns.verdict)
-        .add_columns(columns.image, columns.image_kept, columns.bundle_digest, columns.recipe)
-        .select_from(ledger.outerjoin(inspections, this_entry))
+        select(ledger.c.seq, ledger.c.previous, ledger.c.hash, ledger.c.body, document.label("document"))
+        .add_columns(inspections.c.verdict, inspections.c.image, inspections.c.image_kept)
+        .add_columns(inspections.c.bundle_digest, inspections.c.recipe, signals.c.waveform, signals.c.waveform_kept)
+        .select_from(entries_with_rows())
         .where(ledger.c.origin == store.origin, ledger.c.seq > seq)
         .order_by(ledger.c.seq)
         .limit(limit)

@@ -138,7 +138,7 @@ class _Kind:
 
 
 def limits(rules: KeepingRules, now: datetime, sent: int | None = None) -> tuple[Limit, ...]:
-    """Say what goes by its age, kind by kind; nothing younger than the least age, and no image after the entry ``sent``."""
+    """Say what goes by its age, kind by kind; nothing younger than the least age, and no file of an entry after ``sent``."""
     days = {
         "ok": rules.ok_days,
         "ng": rules.ng_days,
@@ -148,7 +148,7 @@ def limits(rules: KeepingRules, now: datetime, sent: int | None = None) -> tuple
         "ill": rules.ill_days,
     }
     return tuple(
-        Limit(f"{kind}_days", kind, _days_before(now, max(each, rules.least_days)), sent if kind in _IMAGES else None)
+        Limit(f"{kind}_days", kind, _days_before(now, max(each, rules.least_days)), sent)
         for kind, each in days.items()
         if each is not None
     )
@@ -178,7 +178,7 @@ def prune(
     free_bytes
         How much is free on the disk of ``blobs``.
     sent
-        The last entry of this chain that a service has: images of later ones go only where the disk is nearly full. None where none are sent.
+        The last entry of this chain that a service has: files of later ones go only where the disk is nearly full. None where none are sent.
 
     Raises
     ------
@@ -315,7 +315,9 @@ def _matching(limit: Limit) -> ColumnElement[bool]:
     """Rows of a kind that came before a moment: their identifiers lead with when they were made."""
     kind = _KINDS[limit.kind]
     old = kind.kept & (kind.table.c.id < first_id(limit.before)) & kind.condition
-    return old if limit.sent is None else old & (inspections.c.ledger_seq <= limit.sent)
+    columns = kind.table.c
+    # What has no entry is never sent.
+    return old if limit.sent is None else old & (columns.ledger_seq.is_(None) | (columns.ledger_seq <= limit.sent))
 
 
 def _oldest(connection: Connection, chosen: Sequence[Limit], most: int) -> list[_Found]:

@@ -186,9 +186,13 @@ signals = Table(
     Column("waveform_kept", Boolean, nullable=False),
     Column("request_key", Text, unique=True),
     Column("request_digest", LargeBinary),
+    Column("origin", Text, comment="null where it was kept before signals had entries in the ledger"),
+    Column("ledger_seq", BigInteger),
+    Column("ledger_hash", Text),
     Column("document", LargeBinary, nullable=False),
     Index(None, "asset", "time"),
     Index(None, "waveform"),
+    Index(None, "origin", "ledger_seq"),
     Index("ix_signals_kept", "id", sqlite_where=text("waveform_kept"), postgresql_where=text("waveform_kept")),
 )
 indicators = Table(
@@ -213,6 +217,7 @@ alerts = Table(
     Column("severity", Text, nullable=False),
     Column("opened", Moment, nullable=False),
     Column("changed", Moment, nullable=False),
+    Column("origin", Text, comment="the box whose rules hold the case; null where those here do"),
     Column("case", LargeBinary, nullable=False, comment="as the alert rules hold it"),
     Column("document", LargeBinary, nullable=False),
     Index(None, "asset", "id"),
@@ -228,8 +233,12 @@ alert_events = Table(
     Column("event", Text, nullable=False),
     Column("actor", Text, nullable=False, comment="empty where the rules did it"),
     Column("comment", Text, nullable=False),
+    Column("origin", Text, comment="null where it has no entry in the ledger"),
+    Column("ledger_seq", BigInteger),
+    Column("ledger_hash", Text),
     Column("document", LargeBinary, nullable=False),
     Index(None, "alert", "id"),
+    Index(None, "origin", "ledger_seq"),
 )
 feedback = Table(
     "feedback",

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, select
 
 from andon.datasets.store.database import Database
+from andon.datasets.store.ledger import with_hash
 from andon.datasets.store.paging import Page, paged
 from andon.datasets.store.schema import assets, sensors, signals
 from andon.models.types.errors import ConflictError, NotFoundError
@@ -40,7 +41,7 @@ class KeptSignals:
         """List the answers to signals, the latest received first; ``before`` is where the page before ended."""
         found = select(signals).where(*wanted.conditions())
         with self._database.reading() as connection:
-            return paged(connection, found, signals.c.id, before, limit, lambda row: bytes(row.document))
+            return paged(connection, found, signals.c.id, before, limit, answer_of)
 
     def get(self, signal: str, customer: str | None = None) -> Row[Any]:
         """Find one by its identifier.
@@ -80,11 +81,16 @@ class KeptSignals:
         ConflictError
             The key stands for another request.
         """
-        found = select(signals.c.document, signals.c.request_digest).where(signals.c.request_key == request_key)
+        found = select(signals).where(signals.c.request_key == request_key)
         with self._database.reading() as connection:
             kept = connection.execute(found).first()
         if kept is None:
             return None
         if kept.request_digest != request_digest:
             raise ConflictError("serving.key_reused", "Idempotency-Key", found=request_key)
-        return bytes(kept.document)
+        return answer_of(kept)
+
+
+def answer_of(row: Row[Any]) -> bytes:
+    """What was answered to a signal; it was kept without the hash of its entry."""
+    return with_hash(bytes(row.document), row.ledger_hash)

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, case
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.schema import Column
 
@@ -22,6 +22,21 @@ def insert_latest(connection: Connection, table: Table, rows: Mapping[Hashable, 
         statement = _insert(connection, table)
         changed = {name: statement.excluded[name] for name in columns}
         connection.execute(statement.on_conflict_do_update(index_elements=_key(table), set_=changed), _in_order(rows))
+
+
+def insert_spans(connection: Connection, table: Table, rows: Mapping[Hashable, Row]) -> None:
+    """Insert rows, by their key; of those that are there, widen the time from ``first_seen`` to ``last_seen``.
+
+    What comes late may be earlier than what is there.
+    """
+    if rows:
+        statement = _insert(connection, table)
+        first, last, given = table.c.first_seen, table.c.last_seen, statement.excluded
+        widened = {
+            "first_seen": case((first < given.first_seen, first), else_=given.first_seen),
+            "last_seen": case((last > given.last_seen, last), else_=given.last_seen),
+        }
+        connection.execute(statement.on_conflict_do_update(index_elements=_key(table), set_=widened), _in_order(rows))
 
 
 def add_up(connection: Connection, table: Table, counts: Mapping[tuple[Any, ...], int]) -> None:

@@ -26,7 +26,7 @@ def cleaning(
     Parameters
     ----------
     sent
-        Says which entry of the ledger the service has last; None where images are not sent.
+        Says which entry of the ledger the service has last; None where nothing is sent.
     """
     ending = Event()
 

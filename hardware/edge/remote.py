@@ -105,12 +105,12 @@ class Service:
         return self._as_head(self._ask("GET", f"/{quote(origin, safe='')}/head"))
 
     def missing(self, digests: Sequence[str]) -> Sequence[str]:
-        """Ask which pictures are not there. Raises as ``take`` does."""
+        """Ask which pictures and waveforms are not there. Raises as ``take`` does."""
         answer = self._ask("POST", "/images/missing", msgspec.json.encode({"digests": digests}))
         return self._read(answer, _Missing).missing
 
-    def put_image(self, digest: str, contents: bytes) -> None:
-        """Send a picture. Raises as ``take`` does."""
+    def put_file(self, digest: str, contents: bytes) -> None:
+        """Send a picture or a waveform. Raises as ``take`` does."""
         self._ask("PUT", f"/images/{digest}", contents)
 
     def take(self, origin: str, batch: Batch) -> Head:

@@ -120,4 +120,4 @@ def _edge_node(config: EdgeConfig, broker: BrokerPlan, plan: SparkplugPlan, home
 
 
 def _uploader(plan: UploadPlan, folder: Path, store: Store) -> Uploader:
-    return Uploader(store, plan.service(folder), plan.images)
+    return Uploader(store, plan.service(folder), plan.files)

@@ -14,7 +14,7 @@ from typing import Self
 
 from andon.datasets.store.blobs import BlobStore
 from andon.datasets.store.opening import Store
-from andon.datasets.store.replication import BatchLimits, ImageChoice, Outgoing, Parcel
+from andon.datasets.store.replication import BatchLimits, FileChoice, Outgoing, Parcel
 from andon.hardware.edge.remote import Service, ServiceAwayError, UploadRefusedError
 from andon.models.ledger.chain import Head
 from andon.models.types.errors import AndonError, DataError, OptionError, ResourceError
@@ -22,7 +22,7 @@ from andon.models.types.errors import AndonError, DataError, OptionError, Resour
 logger = logging.getLogger(__name__)
 
 _LARGEST_EXPONENT = 32
-_ALL, _LIMITS = ImageChoice.ALL, BatchLimits()
+_ALL, _LIMITS = FileChoice(), BatchLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,8 @@ class Uploader:
     ----------
     store
         Of the box.
-    images
-        Which pictures go.
+    choice
+        Which pictures and waveforms go.
 
     Raises
     ------
@@ -109,13 +109,13 @@ class Uploader:
         self,
         store: Store,
         service: Service,
-        images: ImageChoice = _ALL,
+        choice: FileChoice = _ALL,
         limits: BatchLimits = _LIMITS,
         pace: Pace = _USUAL_PACE,
     ) -> None:
         self._origin = _checked_origin(store.origin)
         self._blobs = store.blobs
-        self._outgoing = Outgoing(store, images, limits)
+        self._outgoing = Outgoing(store, choice, limits)
         self._service = service
         self._pace = pace
         self._random = Random()
@@ -186,7 +186,7 @@ class Uploader:
         parcel = self._outgoing.after(there.seq)
         if parcel is None:
             return False
-        whole = self._with_images_sent(parcel)
+        whole = self._with_files_sent(parcel)
         if self._closing.is_set():
             return False
         taken = self._service.take(self._origin, whole.batch)
@@ -203,18 +203,18 @@ class Uploader:
         self._confirm(there)
         return there
 
-    def _with_images_sent(self, parcel: Parcel) -> Parcel:
-        """Send the pictures that the service has not; return what goes without those that are not kept here any more."""
-        wanted = sorted(set(parcel.images.values()))
+    def _with_files_sent(self, parcel: Parcel) -> Parcel:
+        """Send the files that the service has not; return what goes without those that are not kept here any more."""
+        wanted = sorted(set(parcel.files.values()))
         lost = set[str]()
         for digest in self._service.missing(wanted) if wanted else ():
             if self._closing.is_set():
                 break
-            contents = _image(self._blobs, digest)
+            contents = _file(self._blobs, digest)
             if contents is None:
                 lost.add(digest)
             else:
-                self._service.put_image(digest, contents)
+                self._service.put_file(digest, contents)
         return parcel.without(lost) if lost else parcel
 
     def _confirm(self, there: Head) -> None:
@@ -228,12 +228,12 @@ class Uploader:
         self._progress = replace(self._progress, error=error)
 
 
-def _image(blobs: BlobStore, digest: str) -> bytes | None:
-    """Read a picture; None where it is gone or damaged: the record goes without it."""
+def _file(blobs: BlobStore, digest: str) -> bytes | None:
+    """Read a picture or a waveform; None where it is gone or damaged: the record goes without it."""
     try:
         return blobs.get(digest)
     except DataError as error:
-        logger.warning("image not uploaded", extra={"fields": {"code": error.code, "digest": digest}})
+        logger.warning("file not uploaded", extra={"fields": {"code": error.code, "digest": digest}})
         return None
 
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from fastapi import APIRouter, FastAPI
 
 from andon.datasets.condition.desk import SignalDesk
+from andon.datasets.store.condition_chain import OwnChain
 from andon.datasets.store.conditions import UNTOLD, Conditions, Teller
 from andon.datasets.store.opening import Store
 from andon.models.alerts.case import AlertPolicy
@@ -111,7 +112,8 @@ def create_app(
     service = Service(
         repository, engine, Archive(store), Broadcast(), metrics, around.texts, around.tracing.stage, options
     )
-    conditions = Conditions(store.database, Announcer(around.teller, service.broadcast))
+    announcer = Announcer(around.teller, service.broadcast)
+    conditions = Conditions(store.database, announcer, OwnChain(store.origin))
     security = make_security(store.database, guarded)
     problems = Problems(around.texts)
     app = FastAPI(
@@ -123,7 +125,7 @@ def create_app(
         telemetry=around.tracing.telemetry,
     )
     desk = SignalDesk(around.machines, conditions, RULES)
-    for endpoints in _endpoints(service, desk, security, around.machines):
+    for endpoints in _endpoints(service, desk, announcer, security, around.machines):
         app.include_router(endpoints.router())
     app.include_router(metrics_router(metrics))
     install_docs(app)
@@ -133,7 +135,9 @@ def create_app(
     return app
 
 
-def _endpoints(service: Service, desk: SignalDesk, security: Security, machines: Machines) -> Sequence[Endpoints]:
+def _endpoints(
+    service: Service, desk: SignalDesk, teller: Teller, security: Security, machines: Machines
+) -> Sequence[Endpoints]:
     """All routes; those first that lines and clients call all day, as a route is looked for in this order."""
     oidc = security.options.oidc
     return (
@@ -146,7 +150,7 @@ def _endpoints(service: Service, desk: SignalDesk, security: Security, machines:
         # Reports before assets, whose paths take whatever follows.
         ReportEndpoints(service, machines),
         AssetEndpoints(service, machines),
-        EdgeEndpoints(service),
+        EdgeEndpoints(service, teller),
         EventEndpoints(service.broadcast),
         LedgerEndpoints(service),
         PlaceEndpoints(service),

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from andon.datasets.store.conditions import Teller
 from andon.datasets.store.replica import Replica, Taken
 from andon.datasets.store.replication import Batch, Digest
 from andon.models.ledger.chain import Head
@@ -31,22 +32,28 @@ class _Path(msgspec.Struct, frozen=True):
     origin: Text
 
 
-class _ImagePath(msgspec.Struct, frozen=True):
+class _FilePath(msgspec.Struct, frozen=True):
     digest: Digest
 
 
 class Digests(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which pictures a box is about to send."""
+    """Which pictures and waveforms a box is about to send."""
 
     digests: Annotated[list[Digest], msgspec.Meta(max_length=schemas.MOST_DIGESTS)]
 
 
 class EdgeEndpoints:
-    """Takes in the chains of boxes, with their pictures and all that their entries speak of."""
+    """Takes in the chains of boxes, with their pictures and waveforms and all that their entries speak of.
 
-    def __init__(self, service: Service) -> None:
+    Parameters
+    ----------
+    teller
+        Tells people of the alerts of boxes.
+    """
+
+    def __init__(self, service: Service, teller: Teller) -> None:
         self._service = service
-        self._replica = Replica(service.archive.store)
+        self._replica = Replica(service.archive.store, teller)
 
     def router(self) -> APIRouter:
         """Make the routes."""
@@ -55,8 +62,15 @@ class EdgeEndpoints:
         missing, image = schemas.EDGE_MISSING, schemas.EDGE_IMAGE_REQUEST
         add("GET", "/{origin}/head", self.head, "Say where the chain of a box ends here", schemas.EDGE_HEAD)
         add("POST", "/{origin}/entries", self.take, "Take in entries", schemas.EDGE_HEAD, schemas.EDGE_ENTRIES_REQUEST)
-        add("POST", "/images/missing", self.missing, "Say which images are not here", missing, schemas.EDGE_DIGESTS)
-        add("PUT", "/images/{digest}", self.put_image, "Keep an image", schemas.NOTHING, image)
+        add(
+            "POST",
+            "/images/missing",
+            self.missing,
+            "Say which images and waveforms are not here",
+            missing,
+            schemas.EDGE_DIGESTS,
+        )
+        add("PUT", "/images/{digest}", self.put_file, "Keep an image or a waveform", schemas.NOTHING, image)
         return router
 
     async def head(self, request: Request) -> Response:
@@ -75,17 +89,17 @@ class EdgeEndpoints:
         return _answer(taken.head)
 
     async def missing(self, request: Request) -> Response:
-        """Say which images are not here, so that a box sends no other."""
+        """Say which images and waveforms are not here, so that a box sends no other."""
         asked = await read_json(request, Digests)
         found = await self._service.archive.call(partial(self._replica.missing, asked.digests))
         return as_json({"missing": found})
 
-    async def put_image(self, request: Request) -> Response:
-        """Keep an image under the digest of its bytes; the entry that names it follows."""
-        digest = as_asked({"digest": request.path_params["digest"]}, _ImagePath).digest
+    async def put_file(self, request: Request) -> Response:
+        """Keep an image or a waveform under the digest of its bytes; the entry that names it follows."""
+        digest = as_asked({"digest": request.path_params["digest"]}, _FilePath).digest
         self._service.archive.store.room.check()
-        image = await read_body(request, self._service.options.max_body_bytes)
-        await self._service.archive.call(partial(self._replica.put_image, digest, image))
+        contents = await read_body(request, self._service.options.max_body_bytes)
+        await self._service.archive.call(partial(self._replica.put_file, digest, contents))
         return as_json({})
 
     def _origin(self, request: Request) -> str:

@@ -408,8 +408,11 @@ _ENTRY = object_of(
         "previous": _DIGEST,
         "hash": _DIGEST,
         "body": {**STRING, "description": "Canonical JSON, as it is chained"},
-        "document": {**nullable("string"), "description": "The answer, where the entry is of an inspection"},
-        "image": {**BOOLEAN, "description": "Whether its image was sent before"},
+        "document": {
+            **nullable("string"),
+            "description": "What is shown, where the entry is of an inspection, a signal or an alert",
+        },
+        "image": {**BOOLEAN, "description": "Whether the file that it names, an image or a waveform, was sent before"},
     },
     ["seq", "previous", "hash", "body"],
 )

@@ -17,7 +17,7 @@ from andon.datasets.assets.known import said_machine
 from andon.datasets.condition.desk import Assessment, HealthJudge, SignalDesk
 from andon.datasets.condition.records import describe
 from andon.datasets.store.conditions import SignalRecord
-from andon.datasets.store.signals import KeptSignals, SignalFilter
+from andon.datasets.store.signals import KeptSignals, SignalFilter, answer_of
 from andon.datasets.vibration.diagnosed import READ_S, first_block
 from andon.datasets.vibration.hints import RecordHints, rate_checked, rpm_checked, unit_named
 from andon.datasets.vibration.parquet_files import parquet_bytes
@@ -137,7 +137,7 @@ class SignalEndpoints:
     async def get(self, request: Request) -> Response:
         """Show a signal as it was answered."""
         find = partial(self._kept.get, path_id(request), customer_of(request))
-        return Response((await self._service.archive.call(find)).document, media_type=JSON)
+        return Response(answer_of(await self._service.archive.call(find)), media_type=JSON)
 
     async def waveform(self, request: Request) -> Response:
         """Give the samples of a signal."""
@@ -162,7 +162,7 @@ class SignalEndpoints:
         judge = model.judge if model else None
         waveform = self._service.archive.store.blobs.put(parquet_bytes(signal))
         record = partial(_record, signal, judge, waveform, sent)
-        return self._desk.assess(signal, said.described(), judge, record).document
+        return self._desk.assess(signal, said.described(), judge, record).answer
 
     def _model(self, name: str | None) -> ServedHealth | None:
         """The model that is named, or the only one that judges signals; without any, physics alone diagnoses."""

@@ -13,6 +13,7 @@ from tests.serving.signal_requests import URL as SIGNALS
 from tests.serving.test_inspections import assert_problem
 
 from andon.datasets.store.conditions import Untold
+from andon.datasets.store.ledger import entries, find_changed_document
 from andon.datasets.store.opening import Store
 from andon.models.alerts.case import Alert, AlertEvent
 from andon.serving.api.app import Surroundings, create_app
@@ -75,6 +76,18 @@ def test_an_alert_is_told_once_however_often_its_signal_is_sent(repository: Mode
                     answer = client.post(SIGNALS, params=about, content=floats(signal.samples), headers=head)
                     assert answer.status_code == 200
     assert [alert.event for alert in told] == [AlertEvent.RAISED]
+
+
+def test_what_is_answered_and_told_has_an_entry_in_the_ledger(watching: TestClient, kept: Store) -> None:
+    answers = send_series(watching, SICK)
+    chain = list(entries(kept.database, kept.origin))
+    kinds = [each.document()["kind"] for each in chain]
+    assert kinds == ["signal"] * 4 + ["alert"] + ["signal"] * 2
+    signals = [each.hash for each, kind in zip(chain, kinds, strict=True) if kind == "signal"]
+    assert [answer["ledger_hash"] for answer in answers] == signals
+    assert watching.get(f"{SIGNALS}/{answers[0]['id']}").json() == answers[0]
+    assert watching.get(SIGNALS).json()["items"] == answers[::-1]
+    assert find_changed_document(kept.database, kept.origin) is None
 
 
 class Listening(Untold):

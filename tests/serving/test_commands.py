@@ -100,9 +100,10 @@ def test_its_own_folder_may_be_empty(tmp_path: Path) -> None:
 
 
 def test_a_port_in_use_is_a_failure_of_the_machine(
-    bundles: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    bundles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANDON_LANG", "en")
+    monkeypatch.setenv("ANDON_HOME", str(tmp_path / "home"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert main(["serve", "--bundles", str(bundles), "--port", port]) == 3

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import threading
 import time
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,29 +23,42 @@ import httpx
 import msgspec
 import pytest
 import uvicorn
+from sqlalchemy import Table
 from starlette.testclient import TestClient
 from tests.conftest import Andon
 from tests.datasets.store.boxes import BOX, assert_holds, counts, keep, keep_all_kinds, rows
+from tests.datasets.store.machines import sense
 from tests.datasets.store.records import START, inspection
+from tests.datasets.store.test_replicated_conditions import Ears
+from tests.motors import ASSETS, motor
 from tests.serving.clients import at_this_machine
 from tests.serving.conftest import OPTIONS
+from tests.serving.notify.receivers import WebServer, eventually, web_server
 from tests.serving.security.test_listening import write_pair
+from tests.serving.signal_requests import CALM, SICK, STEP
 from tests.serving.test_inspections import assert_problem
 from tests.serving.test_soak import service
 
+from andon.datasets.condition.desk import SignalDesk
+from andon.datasets.condition.records import describe
 from andon.datasets.store.accounts import Accounts
+from andon.datasets.store.condition_chain import OwnChain
+from andon.datasets.store.conditions import Conditions, SignalRecord
 from andon.datasets.store.database import Database, open_database
 from andon.datasets.store.ledger import entries, head_of
 from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.datasets.store.recorder import Recorder
-from andon.datasets.store.replication import BatchLimits, ImageChoice, Outgoing
+from andon.datasets.store.replication import BatchLimits, FileChoice, ImageChoice, Outgoing, WaveformChoice
 from andon.datasets.store.room import Room
-from andon.datasets.store.schema import inspections, ledger, tallies
+from andon.datasets.store.schema import alert_events, alerts, indicators, inspections, ledger, sensors, signals, tallies
 from andon.datasets.store.upgrade import ensure_current
+from andon.datasets.vibration.parquet_files import parquet_bytes
 from andon.hardware.edge.remote import KEY_VARIABLE, Service, ServiceAddress
 from andon.hardware.edge.upload import Pace, Progress, Uploader
+from andon.models.alerts.case import AlertEvent, AlertPolicy
+from andon.models.types.vibration import Machine, Signal
 from andon.models.types.vision import Frame
-from andon.serving.api.app import create_app
+from andon.serving.api.app import Surroundings, create_app
 from andon.serving.api.schemas import MOST_DIGESTS, MOST_ENTRIES
 from andon.serving.engine.repository import ModelRepository
 from andon.serving.security.issuing import new_key
@@ -52,6 +67,7 @@ from andon.serving.security.roles import ROLES
 
 URL = "/api/v1/edge"
 HEAD, ENTRIES = f"{URL}/{BOX}/head", f"{URL}/{BOX}/entries"
+NO_FILES = FileChoice(ImageChoice.NONE, WaveformChoice.NONE)
 QUICK = Pace(first_s=0.02, longest_s=0.2, gather_s=0.0, idle_s=5.0)
 PATIENCE_S = 30.0
 IS_SOAK = bool(os.environ.get("ANDON_SOAK"))
@@ -68,6 +84,14 @@ def box(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
+    """Whom the service tells of alerts; on this machine, whatever proxy stands between it and others."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with web_server() as server:
+        yield server
+
+
+@pytest.fixture
 def taking(repository: ModelRepository, kept: Store) -> Iterator[TestClient]:
     """The service over an empty store on each kind of database, for somebody at its machine."""
     with at_this_machine(create_app(repository, kept, options=OPTIONS), raise_server_exceptions=False) as started:
@@ -76,7 +100,7 @@ def taking(repository: ModelRepository, kept: Store) -> Iterator[TestClient]:
 
 def batch_of(box: Store, after: int = 0) -> dict[str, Any]:
     """What the box sends next, as JSON."""
-    parcel = Outgoing(box, ImageChoice.NONE, BatchLimits(entries=MOST_ENTRIES)).after(after)
+    parcel = Outgoing(box, NO_FILES, BatchLimits(entries=MOST_ENTRIES)).after(after)
     assert parcel
     document: dict[str, Any] = msgspec.to_builtins(parcel.batch)
     return document
@@ -165,6 +189,58 @@ def test_each_record_is_told_once(box: Store, server: str, store: Store) -> None
             if line.startswith("data:"):
                 told.append(json.loads(line.removeprefix("data:"))["id"])
     assert told == [each["id"] for each in rows(box, inspections)]
+
+
+def test_a_boxs_signals_and_alerts_are_shown_and_told_as_the_services_own(
+    box: Store, kept: Store, repository: ModelRepository
+) -> None:
+    """From a motor whose outer race is damaged, as the box assesses it; people at the service decide on its case."""
+    ears = Ears()
+    app = create_app(repository, kept, options=OPTIONS, around=Surroundings(teller=ears))
+    with at_this_machine(app, raise_server_exceptions=False) as client:
+        answers = assess_at(box, SICK)
+        assert taken(client, box) == len(answers) + 1
+        (alert,) = client.get("/api/v1/alerts").json()["items"]
+        assert [each.case.id for each in ears.told] == [alert["id"]]
+        assert (alert["fault"], alert["state"], alert["asset"]) == ("outer_race", "open", ASSETS[0])
+        listed = client.get("/api/v1/signals", params={"asset": ASSETS[0]}).json()["items"]
+        assert listed == [msgspec.json.decode(each.answer) for each in reversed(answers)]
+        shown = client.get(f"/api/v1/signals/{answers[0].id}/waveform")
+        assert shown.content == box.blobs.get(answers[0].waveform)
+        chain = {each.hash for each in entries(kept.database, BOX)}
+        assert all(each["ledger_hash"] in chain for each in listed)
+        assert client.post(f"/api/v1/alerts/{alert['id']}/acknowledge", json={}).json()["state"] == "acknowledged"
+        answers = assess_at(box, CALM, len(SICK))
+        assert taken(client, box, len(SICK) + 1) == len(SICK) + 1 + len(answers) + 1
+        events = client.get(f"/api/v1/alerts/{alert['id']}").json()["events"]
+        assert [each["event"] for each in events] == ["raised", "acknowledged", "cleared"]
+        (machine,) = client.get("/api/v1/assets").json()["items"]
+        assert (machine["name"], machine["alert"]) == (ASSETS[0], None)
+        assert [each.event for each in ears.told] == [AlertEvent.RAISED, AlertEvent.CLEARED]
+    assert_holds(kept, BOX, 14)
+
+
+def taken(client: TestClient, box: Store, after: int = 0) -> int:
+    """Send what follows an entry with its files; return where the chain ends then."""
+    parcel = Outgoing(box, FileChoice(), BatchLimits()).after(after)
+    assert parcel
+    for digest in client.post(f"{URL}/images/missing", json={"digests": list(parcel.files.values())}).json()["missing"]:
+        assert client.put(f"{URL}/images/{digest}", content=box.blobs.get(digest)).status_code == 200
+    answer = client.post(ENTRIES, json=msgspec.to_builtins(parcel.batch))
+    assert answer.status_code == 200, answer.text
+    return int(answer.json()["seq"])
+
+
+def assess_at(box: Store, series: list[Signal], first: int = 0) -> list[SignalRecord]:
+    """Assess signals at the box, taken ten minutes apart."""
+    conditions = Conditions(box.database, chain=OwnChain(BOX))
+    desk, answers = SignalDesk(motor, conditions, AlertPolicy()), list[SignalRecord]()
+    for turn, signal in enumerate(series, first):
+        given = replace(signal, asset=ASSETS[0], time=START + turn * STEP)
+        waveform = box.blobs.put(parquet_bytes(given))
+        record = partial(describe, given, None, waveform)
+        answers.append(desk.assess(given, Machine(ASSETS[0]), None, record))
+    return answers
 
 
 # Who may.
@@ -345,11 +421,39 @@ def working_box(home: Path, url: str, key: str, stop: Path) -> Iterator[subproce
             process.kill()
 
 
+CONDITIONS: dict[Table, tuple[str, ...]] = {
+    signals: ("request_key", "request_digest"),
+    indicators: (),
+    sensors: (),
+    alerts: ("origin", "changed"),
+    alert_events: ("id",),
+}
+"""What is known of machines, and what of it each place says for itself."""
+LEASED_S = 90.0
+
+
+def telling(web: WebServer) -> str:
+    """A service's file of channels with one that it posts to."""
+    channel = f'kind = "webhook"\nurl = "{web.url}"\nsecrets = ["whsec_{b64encode(bytes(24)).decode()}"]\n'
+    return f'[channels.cmms]\n{channel}[[routes]]\nchannels = ["cmms"]\n'
+
+
+def all_pages(url: str, key: str) -> list[dict[str, Any]]:
+    items, asked = list[dict[str, Any]](), {"limit": "100"}
+    while True:
+        page = httpx.get(url, params=asked, headers=bearing(key)).json()
+        items += page["items"]
+        if page["next"] is None:
+            return items
+        asked["cursor"] = page["next"]
+
+
 @pytest.mark.soak
 def test_whoever_is_killed_nothing_is_lost_and_nothing_comes_twice(
     database_address: str,
     tmp_path: Path,
     andon: Andon,
+    web: WebServer,
     record_property: Callable[[str, object], None],
 ) -> None:
     chance = random.Random(11)
@@ -357,7 +461,9 @@ def test_whoever_is_killed_nothing_is_lost_and_nothing_comes_twice(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    options = ("--port", str(port), "--db", database_address, "--blobs", str(tmp_path / "kept"), "--origin", "service")
+    (tmp_path / "notify.toml").write_text(telling(web))
+    options = ["--port", str(port), "--db", database_address, "--blobs", str(tmp_path / "kept"), "--origin", "service"]
+    options += ["--notify", str(tmp_path / "notify.toml")]
     with open_database(database_address) as database:
         ensure_current(database)
         key = give_key(database, BOX, "operator")
@@ -379,6 +485,9 @@ def test_whoever_is_killed_nothing_is_lost_and_nothing_comes_twice(
         assert last.stdout
         assert last.stdout.readline() == "sent\n"
         assert last.wait(PATIENCE_S) == 0
+        cases = all_pages(f"{url}/api/v1/alerts", key)
+        # What was being told when a process was killed is told again under the same identifier, once its lease has run out.
+        eventually(lambda: len(set(web.ids)) == len(cases), LEASED_S)
     box = open_store(home, StoreOptions(BOX))
     there = Store(open_database(database_address), box.blobs, "service", box.room)
     with box.database, there.database:
@@ -386,26 +495,40 @@ def test_whoever_is_killed_nothing_is_lost_and_nothing_comes_twice(
         for table in (ledger, tallies):
             assert rows(there, table) == rows(box, table), table.name
         assert rows(there, inspections, "image_kept") == rows(box, inspections, "image_kept")
+        for table, changing in CONDITIONS.items():
+            assert rows(there, table, *changing) == rows(box, table, *changing), table.name
+        assert all(each["waveform_kept"] for each in rows(there, signals))
+        told = Counter(
+            each["id"] for each in {each.document["event_id"]: each.document for each in web.requests}.values()
+        )
+        assert cases
+        assert told == Counter(each["id"] for each in cases) == Counter(each["id"] for each in rows(box, alerts))
         assert_holds(there, BOX, n_entries)
         shown = Counter(each["verdict"] for each in rows(there, inspections))
     assert sum(shown.values()) % 16 == 0
     record_property("kills", KILLS)
     record_property("entries", n_entries)
+    record_property("alerts", len(cases))
     verified = andon("ledger", "verify", "--db", database_address, "--json")
     assert (verified.code, [each["count"] for each in verified.documents]) == (0, [n_entries])
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("keep_at", [keep, sense], ids=["parts", "signals"])
 def test_what_waited_for_days_goes_quickly(
-    box: Store, database_address: str, tmp_path: Path, record_property: Callable[[str, object], None]
+    box: Store,
+    database_address: str,
+    tmp_path: Path,
+    keep_at: Callable[..., object],
+    record_property: Callable[[str, object], None],
 ) -> None:
-    keep(box, range(MEASURED), verdict="OK")
+    keep_at(box, range(MEASURED))
     with open_database(database_address) as database:
         ensure_current(database)
         key = give_key(database, BOX, "operator")
     options = ("--db", database_address, "--blobs", str(tmp_path / "kept"), "--origin", "service")
     with service(*options, home=tmp_path / "home") as (_, url):
-        uploader = Uploader(box, Service(ServiceAddress(url, key)), ImageChoice.NONE, pace=QUICK)
+        uploader = Uploader(box, Service(ServiceAddress(url, key)), NO_FILES, pace=QUICK)
         began = time.monotonic()
         with uploader:
             while uploader.progress().waiting:

@@ -1,4 +1,4 @@
-"""A box that keeps records and sends them, for a test to kill: ``python -m ... HOME URL STOP``, until the file STOP is there and all is sent."""
+"""A box that keeps parts and signals and sends them, for a test to kill: ``python -m ... HOME URL STOP``, until the file STOP is there and all is sent."""
 
 import logging
 import os
@@ -12,11 +12,12 @@ from pathlib import Path
 
 import msgspec
 from sqlalchemy import func, select
+from tests.datasets.store.machines import raised, sense, tell
 
 from andon.datasets.store.line_entries import keep_answer
 from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.datasets.store.recorder import BundleRecord, InspectionRecord, Recorder
-from andon.datasets.store.replication import BatchLimits, ImageChoice
+from andon.datasets.store.replication import BatchLimits, FileChoice
 from andon.datasets.store.schema import inspections
 from andon.hardware.edge.remote import KEY_VARIABLE, Service, ServiceAddress, load_key
 from andon.hardware.edge.upload import Pace, Uploader
@@ -26,6 +27,7 @@ from andon.models.types.identifiers import new_id
 BOX = "line-1"
 TOGETHER = 16
 QUICK = Pace(first_s=0.05, longest_s=0.5, gather_s=0.0, idle_s=0.5, close_s=1.0)
+TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 VERDICTS = ("OK", "OK", "OK", "NG", "RETAKE")
 
 
@@ -56,7 +58,10 @@ def record(number: int) -> InspectionRecord:
 
 
 def produce(store: Store, uploader: Uploader, stop: Path) -> None:
-    """Keep parts, some at once, with a picture of every tenth and the answer of the PLC to the last of them."""
+    """Keep parts, some at once, with a picture of every tenth and the answer of the PLC to the last of them.
+
+    Each time a signal comes as well, and each fourth time a machine has a case.
+    """
     recorder = Recorder(store.database, store.origin)
     for numbers in together(kept_so_far(store)):
         if stop.exists():
@@ -68,6 +73,9 @@ def produce(store: Store, uploader: Uploader, stop: Path) -> None:
         for future in [recorder.record(each) for each in records]:
             future.result()
         keep_answer(store.database, BOX, records[-1].id, records[-1].verdict, numbers[-1] % 65_536, datetime.now(UTC))
+        sense(store, numbers[:1], asset=f"motor {numbers[0] % 3}", start=TODAY)
+        if numbers[0] % (4 * TOGETHER) == 0:
+            tell(store, raised(numbers[0], asset=f"pump {numbers[0]}", start=TODAY))
         uploader.wake()
     recorder.close()
 
@@ -84,7 +92,7 @@ def kept_so_far(store: Store) -> int:
 def main(home: str, url: str, stop: str) -> None:
     store = open_store(Path(home), StoreOptions(BOX))
     service = Service(ServiceAddress(url, load_key(None, os.environ), timeout_s=10.0))
-    with store.database, Uploader(store, service, ImageChoice.ALL, BatchLimits(), QUICK) as uploader:
+    with store.database, Uploader(store, service, FileChoice(), BatchLimits(), QUICK) as uploader:
         print("working", flush=True)
         produce(store, uploader, Path(stop))
         while uploader.progress().waiting or uploader.progress().confirmed is None:

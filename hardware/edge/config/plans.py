@@ -11,7 +11,7 @@ from msgspec import Meta
 from andon.datasets.assets.known import completed, said_machine
 from andon.datasets.registry.opening import open_source
 from andon.datasets.registry.stores import CHAMPION, BundleSource, check_alias, check_name
-from andon.datasets.store.replication import ImageChoice
+from andon.datasets.store.replication import FileChoice, ImageChoice, WaveformChoice
 from andon.hardware.acquisition.kinds import SourcePlan
 from andon.hardware.edge.remote import Service, ServiceAddress, load_key
 from andon.hardware.edge.updates.policy import UpdatePolicy
@@ -191,14 +191,20 @@ class UploadPlan:
     ----------
     key_file
         Holds the API key; where it is left out, ``ANDON_EDGE_KEY`` does.
-    images
-        Which pictures go with the records.
+    images, waveforms
+        Which files go with the records.
     """
 
     url: str
     key_file: str | None = None
     images: ImageChoice = ImageChoice.FAILED
+    waveforms: WaveformChoice = WaveformChoice.ABNORMAL
     ca_file: str | None = None
+
+    @property
+    def files(self) -> FileChoice:
+        """Which files go."""
+        return FileChoice(self.images, self.waveforms)
 
     def service(self, folder: Path) -> Service:
         """Describe the service; files are beside the configuration. Raises ``OptionError``."""

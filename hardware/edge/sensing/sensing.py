@@ -14,6 +14,7 @@ from andon.datasets.condition.desk import HealthJudge, SignalDesk
 from andon.datasets.condition.rows import RowDesk
 from andon.datasets.condition.silence import listen_anew, look_for_silence
 from andon.datasets.store.assets import Assets, KeptAsset
+from andon.datasets.store.condition_chain import OwnChain
 from andon.datasets.store.conditions import Conditions
 from andon.datasets.store.opening import Store
 from andon.hardware.acquisition.kinds import Place
@@ -186,7 +187,7 @@ def opened_sensing(
         The database cannot be used.
     """
     alerts = AlertTeller(store.database, told.listeners)
-    conditions = Conditions(store.database, alerts)
+    conditions = Conditions(store.database, alerts, OwnChain(store.origin))
     policy = AlertPolicy()
     desk = SignalDesk(known_machines(config, register), conditions, policy)
     keepers = _Keepers(store, desk, RowDesk(conditions), placed_judges(config), told.listeners)

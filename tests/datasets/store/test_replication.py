@@ -23,6 +23,7 @@ from tests.datasets.store.boxes import (
 from tests.datasets.store.records import BUNDLE, START, inspection
 
 from andon.datasets.store.blobs import open_blobs
+from andon.datasets.store.conditions import UNTOLD, Teller
 from andon.datasets.store.database import Database
 from andon.datasets.store.inspections import InspectionFilter, KeptInspections
 from andon.datasets.store.ledger import lock_head, row
@@ -31,7 +32,16 @@ from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.datasets.store.parts import Parts
 from andon.datasets.store.recorder import Recorder
 from andon.datasets.store.replica import Replica, Taken
-from andon.datasets.store.replication import Batch, BatchLimits, EntryLine, ImageChoice, Outgoing, Parcel
+from andon.datasets.store.replication import (
+    Batch,
+    BatchLimits,
+    EntryLine,
+    FileChoice,
+    ImageChoice,
+    Outgoing,
+    Parcel,
+    WaveformChoice,
+)
 from andon.datasets.store.retention import KeepingRules, prune
 from andon.datasets.store.room import Room
 from andon.datasets.store.schema import (
@@ -50,6 +60,8 @@ from andon.models.ledger.errors import LedgerError
 from andon.models.types.errors import AndonError, ConflictError, DataError
 
 LIMITS = BatchLimits()
+ALL = FileChoice()
+NO_FILES = FileChoice(ImageChoice.NONE, WaveformChoice.NONE)
 
 
 @pytest.fixture
@@ -69,14 +81,15 @@ def service(database: Database, tmp_path: Path) -> Store:
 def send(
     box: Store,
     service: Store,
-    choice: ImageChoice = ImageChoice.ALL,
+    choice: FileChoice = ALL,
     limits: BatchLimits = LIMITS,
+    teller: Teller = UNTOLD,
 ) -> list[Taken]:
     """Send all that is missing, as an uploader does."""
-    outgoing, replica, taken = Outgoing(box, choice, limits), Replica(service), list[Taken]()
+    outgoing, replica, taken = Outgoing(box, choice, limits), Replica(service, teller), list[Taken]()
     while parcel := outgoing.after(replica.head(box.origin).seq):
-        for digest in replica.missing(parcel.images.values()):
-            replica.put_image(digest, box.blobs.get(digest))
+        for digest in replica.missing(parcel.files.values()):
+            replica.put_file(digest, box.blobs.get(digest))
         taken.append(replica.take(box.origin, over_the_wire(parcel.batch)))
     return taken
 
@@ -86,7 +99,7 @@ def over_the_wire(batch: Batch) -> Batch:
 
 
 def parcel_of(box: Store, after: int = 0) -> Parcel:
-    found = Outgoing(box, ImageChoice.NONE, LIMITS).after(after)
+    found = Outgoing(box, NO_FILES, LIMITS).after(after)
     assert found
     return found
 
@@ -126,7 +139,7 @@ def test_requests_keys_stay_with_the_box(box: Store, service: Store) -> None:
 )
 def test_pictures_go_as_chosen(box: Store, service: Store, choice: ImageChoice, kept: list[bool]) -> None:
     ids = [keep(box, [number], verdict=verdict)[0] for number, verdict in enumerate(("OK", "NG", "RETAKE"))]
-    send(box, service, choice)
+    send(box, service, FileChoice(choice))
     assert [each["image_kept"] for each in rows(service, inspections)] == kept
     for number, identifier in enumerate(ids):
         if kept[number]:
@@ -205,9 +218,9 @@ def test_a_part_was_first_seen_where_it_was_first_seen(box: Store, service: Stor
 def test_batches_are_bounded(box: Store, service: Store) -> None:
     keep(box, range(20))
     assert [each.head.seq for each in send(box, service, limits=BatchLimits(entries=8))] == [8, 16, 20]
-    outgoing = Outgoing(box, ImageChoice.ALL, BatchLimits(n_bytes=1))
+    outgoing = Outgoing(box, ALL, BatchLimits(n_bytes=1))
     assert [len(parcel.batch.entries) for parcel in [outgoing.after(3)] if parcel] == [1]
-    outgoing = Outgoing(box, ImageChoice.ALL, BatchLimits(images=3))
+    outgoing = Outgoing(box, ALL, BatchLimits(files=3))
     assert [len(parcel.batch.entries) for parcel in [outgoing.after(0)] if parcel] == [3]
 
 
@@ -289,7 +302,7 @@ REFUSED: Sequence[tuple[Callable[[EntryLine], EntryLine], str]] = (
     (sets(bundle_digest="c" * 64), "upload.no_bundle"),
     (lambda line: rehashed(line, lambda said: said.update(time="0001-01-01T00:00:00+14:00")), "upload.record"),
     (lambda line: changed(line, image=True), "upload.image_absent"),
-    (of_kind("signal", {}), "upload.kind"),
+    (of_kind("sound", {}), "upload.kind"),
     (of_kind("inspection", {}), "upload.record"),
     (of_kind("plc_answer", {"inspection": NOBODY}), "upload.no_inspection"),
     (of_kind("disposition", DECISION), "upload.no_inspection"),
@@ -326,20 +339,20 @@ def test_a_fork_is_refused_wherever_it_begins(box: Store, service: Store, tmp_pa
             with pytest.raises(ConflictError, match=r"upload\.fork"):
                 replica.take(BOX, parcel_of(twin, after).batch)
         with pytest.raises(ConflictError, match=r"upload\.fork"):
-            Outgoing(twin, ImageChoice.ALL, LIMITS).check(replica.head(BOX))
+            Outgoing(twin, ALL, LIMITS).check(replica.head(BOX))
     assert counts(service) == before
 
 
 def test_a_box_that_was_set_back_says_so(box: Store, service: Store, tmp_path: Path) -> None:
     keep(box, range(6))
     send(box, service)
-    outgoing = Outgoing(box, ImageChoice.ALL, LIMITS)
+    outgoing = Outgoing(box, ALL, LIMITS)
     outgoing.check(Replica(service).head(BOX))
     older = open_store(tmp_path / "older", StoreOptions(BOX))
     with older.database:
         keep(older, range(3))
         with pytest.raises(ConflictError, match=r"upload\.behind"):
-            Outgoing(older, ImageChoice.ALL, LIMITS).check(Replica(service).head(BOX))
+            Outgoing(older, ALL, LIMITS).check(Replica(service).head(BOX))
 
 
 def test_nobody_decides_on_what_another_box_found(box: Store, service: Store, tmp_path: Path) -> None:
@@ -371,7 +384,7 @@ def test_an_inspection_that_is_there_already_is_not_written_over(box: Store, ser
 
 def test_a_picture_is_what_its_digest_says(service: Store) -> None:
     with pytest.raises(DataError, match=r"upload\.image_digest"):
-        Replica(service).put_image("0" * 64, b"x")
+        Replica(service).put_file("0" * 64, b"x")
     assert Replica(service).missing(["0" * 64]) == ["0" * 64]
 
 

@@ -4,13 +4,24 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.command import upgrade as alembic_upgrade
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
+from tests.datasets.store.records import START
 
+from andon.datasets.store import upgrade as upgrading
 from andon.datasets.store.database import Database, open_database, sqlite_address
 from andon.datasets.store.schema import METADATA
+from andon.datasets.store.signals import KeptSignals, answer_of
 from andon.datasets.store.upgrade import ensure_current, newest, revision, upgrade
 from andon.models.types.errors import DataError, OptionError, ResourceError
+from andon.models.types.moments import unix_us
+
+OLD, DOCUMENT = "017f22e279b0700098c4dc0c0c07398f", b'{"ledger_hash":null}'
+OLD_SIGNAL = """
+    INSERT INTO signals (id, time, received, sensor, rate_hz, unit, fault, severity, duration_s, waveform, waveform_kept, document)
+    VALUES (:id, :now, :now, 's', 1.0, 'g', 'none', 'normal', 1.0, 'w', :yes, :document)
+"""
 
 
 def test_the_steps_lead_to_the_tables_that_the_program_knows(database: Database) -> None:
@@ -19,6 +30,23 @@ def test_the_steps_lead_to_the_tables_that_the_program_knows(database: Database)
     assert revision(database) == newest()
     upgrade(database)
     ensure_current(database)
+
+
+def test_what_was_kept_before_a_step_is_still_shown(database_address: str) -> None:
+    """A signal of before signals had entries."""
+    with open_database(database_address) as opened:
+        with opened.writing() as connection:
+            alembic_upgrade(upgrading._config(connection), "0001")
+            now = unix_us(START)
+            connection.execute(text(OLD_SIGNAL), {"id": OLD, "now": now, "yes": True, "document": DOCUMENT})
+        with pytest.raises(DataError, match="behind"):
+            ensure_current(opened)
+        upgrade(opened)
+        ensure_current(opened)
+        with opened.reading() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        row = KeptSignals(opened).get(OLD)
+        assert (answer_of(row), row.time, row.origin, row.ledger_seq) == (DOCUMENT, START, None, None)
 
 
 def test_tables_of_another_program_are_not_touched(database_address: str) -> None:

@@ -62,7 +62,7 @@ class Door:
     def _served(self, request: str, body: bytes) -> dict[str, Any]:
         replica, words = Replica(self.store), request.split("/")
         if request.startswith("PUT"):
-            replica.put_image(words[-1], body)
+            replica.put_file(words[-1], body)
             return {}
         if words[-1] == "missing":
             return {"missing": replica.missing(json.loads(body)["digests"])}

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from tests.datasets.store.boxes import BOX, assert_holds, counts, keep, keep_all_kinds, rows
+from tests.datasets.store.machines import raised, sense, tell
 from tests.hardware.edge.doors import Door, Instead, opened_door
 from tests.serving.notify.receivers import free_port
 
 from andon.datasets.store.opening import Store, StoreOptions, open_store
-from andon.datasets.store.replication import BatchLimits, ImageChoice
-from andon.datasets.store.schema import inspections, ledger
+from andon.datasets.store.replication import BatchLimits, FileChoice, ImageChoice, WaveformChoice
+from andon.datasets.store.schema import alerts, inspections, ledger, signals
 from andon.hardware.edge.remote import KEY_VARIABLE, Service, ServiceAddress, load_key
 from andon.hardware.edge.upload import Pace, Progress, UploadEndedError, Uploader
 from andon.models.messages.catalogue import catalogue
@@ -90,12 +91,28 @@ def test_everything_is_sent_and_then_what_comes(
     assert rows(there, inspections, "image_kept") == rows(box, inspections, "image_kept")
 
 
+def test_waveforms_go_before_what_names_them(
+    box: Store, there: Store, door: Door, uploading: Callable[..., Uploader]
+) -> None:
+    """One that is gone at the box does not hold up its record."""
+    sense(box, [1])
+    sense(box, [2], severity="warning")
+    (lost,) = sense(box, [3], severity="danger")
+    tell(box, raised(4))
+    box.blobs.remove(lost.waveform)
+    uploader = uploading(door.url, choice=FileChoice(ImageChoice.NONE, WaveformChoice.ABNORMAL))
+    awaited(uploader, is_done)
+    assert [each["waveform_kept"] for each in rows(there, signals)] == [False, True, False]
+    assert len(rows(there, alerts)) == 1
+    assert_holds(there, BOX, 4)
+
+
 def test_pictures_go_once_and_only_those_that_are_chosen(
     box: Store, there: Store, door: Door, uploading: Callable[..., Uploader]
 ) -> None:
     for number, verdict in enumerate(("OK", "NG", "RETAKE", "OK")):
         keep(box, [number], verdict=verdict)
-    awaited(uploading(door.url, images=ImageChoice.FAILED), is_done)
+    awaited(uploading(door.url, choice=FileChoice(ImageChoice.FAILED)), is_done)
     assert len(door.asked("PUT")) == 2
     assert [each["image_kept"] for each in rows(there, inspections)] == [False, True, True, False]
 

@@ -8,6 +8,7 @@ from typing import Any
 import certifi
 import pytest
 
+from andon.datasets.store.replication import FileChoice, ImageChoice, WaveformChoice
 from andon.hardware.edge.config.reading import CAMERAS as CAMERA_KINDS
 from andon.hardware.edge.config.reading import PLCS as PLC_KINDS
 from andon.hardware.edge.config.reading import SENSORS, ConfigError, Kinds, installed, read_config
@@ -103,6 +104,18 @@ def test_what_fits_is_put_together(written: Callable[[str], Path], tmp_path: Pat
     assert config.upload is None
 
 
+def test_files_go_to_the_service_as_chosen(written: Callable[[str], Path], tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("andon_key")
+    table = '[upload]\nurl = "https://a"\nkey_file = "key"\n'
+    for more, expected in (
+        ("", FileChoice(ImageChoice.FAILED, WaveformChoice.ABNORMAL)),
+        ('images = "none"\nwaveforms = "all"\n', FileChoice(ImageChoice.NONE, WaveformChoice.ALL)),
+    ):
+        config = read_config(written(GOOD.replace("[[cameras]]", table + more + "[[cameras]]", 1)), CAMERAS, PLCS)
+        assert config.upload is not None
+        assert config.upload.files == expected
+
+
 @pytest.mark.parametrize(
     ("former", "latter", "line", "code", "said"),
     [
@@ -123,6 +136,13 @@ def test_what_fits_is_put_together(written: Callable[[str], Path], tmp_path: Pat
         ('box = "line-1"', 'box = "line-1"\n[status]\nhost = "0.0.0.0"', 3, "edge.open_status", "0.0.0.0"),
         ('box = "line-1"', 'box = "line-1"\n[status]\nkey_file = "none"', 2, "edge.key_file", "none"),
         ('box = "line-1"', 'box = "line-1"\n[upload]\nurl = "https://a"\nkey_file = "no"', 2, "upload.no_key", "no"),
+        (
+            'box = "line-1"',
+            'box = "line-1"\n[upload]\nurl = "https://a"\nwaveforms = "failed"',
+            4,
+            "edge.value",
+            "failed",
+        ),
         ('box = "line-1"', 'box = "line-1"\n[broker]\nhost = "a"\npassword_file = "no"', 2, "edge.key_file", "no"),
         ('box = "line-1"', 'box = "line-1"\n[mqtt]', 1, "edge.missing", "broker"),
         ('box = "line-1"', 'box = ".."', 1, "edge.value", ".."),
