@@ -51,7 +51,7 @@ def status_document(box: Box, text: Catalogue) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "box": box.name,
         "stations": [_station(each, text) for each in box.agent.stations],
-        "sensors": sensors_document(box.sensing),
+        "sensors": sensors_document(box.sensing, text),
         "assets": assets_document(box.sensing),
         "outbox": _outbox(box.told.upload(), text) if box.told.upload else None,
         "brokers": box.told.failures(),

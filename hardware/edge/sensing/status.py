@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from andon.datasets.store.assets import KeptAsset
 from andon.hardware.edge.sensing.sensing import Sensing
 from andon.hardware.edge.sensing.source import SourceRun
+from andon.models.messages.catalogue import Catalogue
 from andon.models.types.moments import as_text
 from andon.models.types.vibration import Severity
 
@@ -17,9 +18,9 @@ ASSET_COLUMNS = ("asset", "severity", "open_case", "last_signal_time")
 """Of the page, each with its text."""
 
 
-def sensors_document(sensing: Sensing) -> list[dict[str, Any]]:
-    """Say how each source is."""
-    return [_source(each) for each in sensing.sources]
+def sensors_document(sensing: Sensing, text: Catalogue) -> list[dict[str, Any]]:
+    """Say how each source is; what is wrong, in the language of ``text``."""
+    return [_source(each, text) for each in sensing.sources]
 
 
 def assets_document(sensing: Sensing) -> list[dict[str, Any]]:
@@ -31,14 +32,14 @@ def assets_document(sensing: Sensing) -> list[dict[str, Any]]:
     return [_asset(each, heard.get(each.name)) for each in (*unkept, *kept)]
 
 
-def _source(run: SourceRun) -> dict[str, Any]:
+def _source(run: SourceRun, text: Catalogue) -> dict[str, Any]:
     figures = run.figures
     return {
         "name": run.parts.name,
         "kind": run.parts.kind,
         "blocks": figures.blocks,
         "last_block_time": _text(figures.last),
-        "failure": str(figures.failure) if figures.failure else None,
+        "failure": text.error(figures.failure) if figures.failure else None,
     }
 
 

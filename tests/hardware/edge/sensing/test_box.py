@@ -89,7 +89,7 @@ def test_a_full_disk_is_said_and_what_lies_in_the_folder_is_taken_once_there_is_
     text = config.read_text(encoding="utf-8")
     config.write_text(text.replace("reserve_mib = 0", "reserve_mib = 1000000000"), encoding="utf-8")
     with running(config) as (process, url):
-        eventually(lambda: "store.no_room" in (status(url)["sensors"][0]["failure"] or ""), START_S)
+        eventually(lambda: "MiB free; expected at least" in (status(url)["sensors"][0]["failure"] or ""), START_S)
         assert signal_times(home(config)) == []
         process.terminate()
         assert process.wait(START_S) == 0
