@@ -125,7 +125,7 @@ def page(document: Mapping[str, Any], text: Catalogue) -> str:
     lines = "".join(f"<p>{escape(line)}</p>" for line in _lines(document, text))
     return f"""<!doctype html><html lang="{text.language.replace("_", "-")}"><meta charset="utf-8">
 <meta http-equiv="refresh" content="2"><title>{title}</title><style>
-body{{font-family:sans-serif;margin:2rem}}table{{border-collapse:collapse}}th,td{{padding:.5rem 1rem;text-align:left;
+body{{font-family:sans-serif;margin:2rem}}table{{border-collapse:collapse;margin-bottom:1.5rem}}th,td{{padding:.5rem 1rem;text-align:left;
 border-bottom:1px solid #ccc}}.running td:nth-child(2){{background:#cfc}}.stopped td:nth-child(2){{background:#fcc}}</style>
 <h1>{title}</h1>{tables}{lines}</html>"""
 
