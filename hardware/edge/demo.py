@@ -18,6 +18,7 @@ from andon.hardware.sim.simulated_camera import Failure, FailureKind, SimulatedC
 from andon.hardware.sim.simulated_plc import Part, PartSeen, SimulatedPlc
 from andon.models.command.console import Console
 from andon.models.types.errors import ResourceError
+from andon.models.types.vision import GOOD
 
 PARTS, TAKT_S = 24, 2.0
 LOST_AT, LOST_S = 13, 1.5
@@ -93,12 +94,17 @@ def run_demo(bundle: Path, images: str, console: Console) -> None:
 
 
 def _seen(plc: SimulatedPlc, device: SimulatedDevice, console: Console) -> Iterator[PartSeen]:
+    passed = 0
     for number in range(1, PARTS + 1):
         if not plc.wait_until_ready(READY_S):
             raise ResourceError("edge.demo_not_ready", "S1", seconds=READY_S)
         for each in plc.run([Part(serial=f"BOARD-{number:03d}")]):
-            _show(each, device.sample(max(device.exposures, 1)).label, console)
+            label = device.sample(max(device.exposures, 1)).label
+            passed += each.is_good and label != GOOD
+            _show(each, label, console)
             yield each
+    if passed:
+        console.say("edge.demo_passed", passed=passed)
 
 
 def _show(seen: PartSeen, label: str, console: Console) -> None:
