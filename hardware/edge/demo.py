@@ -100,7 +100,7 @@ def _seen(plc: SimulatedPlc, device: SimulatedDevice, console: Console) -> Itera
             raise ResourceError("edge.demo_not_ready", "S1", seconds=READY_S)
         for each in plc.run([Part(serial=f"BOARD-{number:03d}")]):
             label = device.sample(max(device.exposures, 1)).label
-            passed += each.is_good and label != GOOD
+            passed += each.is_good and label not in ("", GOOD)
             _show(each, label, console)
             yield each
     if passed:
