@@ -112,6 +112,13 @@ class Box:
     cleaner: Thread
     sensing: Sensing
 
+    def check(self) -> None:
+        """Return where everything runs. Raises ``ResourceError`` where something has ended by itself."""
+        self.agent.check()
+        self.sensing.check()
+        for each in self.followed.values():
+            each.check()
+
     def roll_back(self, asked: RollBack) -> None:
         """Go back to a version that is kept here.
 

@@ -124,8 +124,7 @@ def _watch(box: Box, stop: Event) -> None:
     beat_s = min(watchdog_s(os.environ) or ALIVE_S, ALIVE_S)
     tell_systemd(os.environ, "READY=1")
     while not stop.wait(beat_s):
-        box.agent.check()
-        box.sensing.check()
+        box.check()
         losses.look()
         tell_systemd(os.environ, "WATCHDOG=1")
     tell_systemd(os.environ, "STOPPING=1")

@@ -19,7 +19,7 @@ from andon.hardware.edge.updates.updater import Running, Updater, UpdateSettings
 from andon.hardware.profiles.profile import DeviceProfile
 from andon.models.bundle.runtime import LoadedInspector
 from andon.models.types.camera import CameraSettings
-from andon.models.types.errors import BundleError
+from andon.models.types.errors import BundleError, ResourceError
 from andon.models.types.vision import Inspection
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,10 @@ User = tuple[str, str]
 
 Prepare = Callable[[PlacedInspector], Mapping[User, RecipeInUse]]
 """Makes the recipes of all users of a version; raises ``ResourceError``."""
+
+
+class UpdatesEndedError(ResourceError):
+    """The thread that follows releases has ended by itself: the box must be started anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +90,11 @@ class FollowedBundle:
         self._thread.join(END_S)
         self._open.close()
         self.updater.stop()
+
+    def check(self) -> None:
+        """Return where releases are followed. Raises ``UpdatesEndedError`` where they are not any more, whatever the reason."""
+        if not self._thread.is_alive():
+            raise UpdatesEndedError("update.ended", self._following.settings.name)
 
     def current(self, user: User) -> RecipeInUse:
         """What judges now. Raises ``BundleError`` where nothing can yet."""

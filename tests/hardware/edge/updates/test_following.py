@@ -1,5 +1,6 @@
 """Recipes whose bundle is whichever release runs: the line goes on while one takes the place of another."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests.serving.notify.receivers import eventually
 from andon.datasets.registry.folder_store import FolderStore
 from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.hardware.edge.config.plans import Recipe
-from andon.hardware.edge.following import FollowedBundle, FollowedRecipe, Following
+from andon.hardware.edge.following import FollowedBundle, FollowedRecipe, Following, UpdatesEndedError
 from andon.hardware.edge.judging import Judge, Judged, no_code
 from andon.hardware.edge.recipes import in_use
 from andon.hardware.edge.updates.policy import UpdatePolicy
@@ -161,6 +162,23 @@ def test_what_ran_runs_after_a_restart_without_the_source(
     with following(tmp_path, store, nowhere, key) as after:
         assert part(recipe_of(after)).recipe.bundle.digest == first
         assert after.updater.state.phase is Phase.KEPT
+
+
+def test_a_fault_of_this_program_is_not_taken_for_peace(
+    followed: FollowedBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed.check()
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    monkeypatch.setattr(followed.updater, "work", lambda: 1 / 0)
+
+    def has_ended() -> bool:
+        try:
+            followed.check()
+        except UpdatesEndedError as error:
+            return error.code == "update.ended"
+        return False
+
+    eventually(has_ended)
 
 
 def test_a_version_that_is_damaged_here_judges_nothing_until_another_comes(
