@@ -1,7 +1,6 @@
 """Each camera that ships, opened over something real, with what makes it see a part."""
 
 import os
-import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests.serving.notify.receivers import free_port
 
 from andon.hardware.camera.folder import FolderCamera
 from andon.hardware.camera.process import ProcessCamera
@@ -140,12 +140,58 @@ def streaming() -> Iterator[Server]:
 
     if which("ffmpeg") is None or find_spec("av") is None:
         pytest.skip("ffmpeg (apt-get install ffmpeg) or av is not installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = Server(port)
+    server = Server(free_port())
     server.start()
-    wait_for(lambda: is_listening(port))
+    wait_for(lambda: is_listening(server.port))
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+RTSP = """
+import sys, gi
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtspServer
+
+Gst.init(None)
+server = GstRtspServer.RTSPServer(address="127.0.0.1", service=sys.argv[1])
+factory = GstRtspServer.RTSPMediaFactory(shared=True)
+shown = "video/x-raw,format=I420,width=160,height=120,framerate=25/1"
+factory.set_launch(f"( videotestsrc is-live=true pattern=ball ! {shown} ! jpegenc ! rtpjpegpay name=pay0 pt=26 )")
+server.get_mount_points().add_factory("/line", factory)
+server.attach(None)
+GLib.MainLoop().run()
+"""
+"""An IP camera as a program for Debian's Python, which has GStreamer's bindings."""
+
+DEBIAN_PYTHON = "/usr/bin/python3"
+
+
+@dataclass
+class RtspServer(Server):
+    """An IP camera: moving pictures as JPEG by RTSP, to whoever asks."""
+
+    @property
+    def url(self) -> str:
+        return f"rtsp://127.0.0.1:{self.port}/line"
+
+    def start(self) -> None:
+        self.process = subprocess.Popen([DEBIAN_PYTHON, "-c", RTSP, str(self.port)], stderr=subprocess.DEVNULL)
+
+
+@contextmanager
+def ip_camera() -> Iterator[RtspServer]:
+    probe = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
+    asked = [DEBIAN_PYTHON, "-c", probe]
+    if not Path(DEBIAN_PYTHON).exists() or subprocess.run(asked, capture_output=True, check=False).returncode:
+        pytest.skip("no RTSP server (apt-get install gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good)")
+    if find_spec("av") is None:
+        pytest.skip("av is not installed")
+    server = RtspServer(free_port())
+    server.start()
+    wait_for(lambda: is_listening(server.port))
     try:
         yield server
     finally:

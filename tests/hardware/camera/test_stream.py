@@ -7,7 +7,7 @@ from time import monotonic, sleep
 
 import numpy as np
 import pytest
-from tests.hardware.camera.cameras import is_listening, streaming, wait_for
+from tests.hardware.camera.cameras import ip_camera, is_listening, streaming, wait_for
 
 from andon.hardware.camera.reopening import ReopeningCamera
 from andon.models.types.camera import CameraLostError, CameraSettingError, CameraSettings, TriggerSource
@@ -60,6 +60,22 @@ def test_it_is_opened_anew_once_the_server_is_back() -> None:
         server.start()
         wait_for(lambda: is_listening(server.port) or camera.lost is None)
         wait_for(lambda: camera.lost is None, 5.0)
+        assert camera.grab(5.0).is_complete
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP], ids=["dies", "stalls"])
+def test_an_ip_camera_that_is_gone_is_a_loss_and_opened_anew_once_it_is_back(blow: signal.Signals) -> None:
+    with ip_camera() as server, ReopeningCamera(lambda: stream.StreamCamera(url=server.url), "S1") as camera:
+        wait_for(lambda: camera.lost is None, 10.0)
+        first, second = camera.grab(5.0), camera.grab(5.0)
+        assert first.frame.shape == (120, 160, 3)
+        assert second.number > first.number
+        assert server.process
+        os.kill(server.process.pid, blow)
+        wait_for(lambda: camera.lost is not None, 2.0)
+        server.kill()
+        server.start()
+        wait_for(lambda: camera.lost is None, 10.0)
         assert camera.grab(5.0).is_complete
 
 
