@@ -14,13 +14,13 @@ from andon.datasets.store.retention import KeepingRules
 from andon.hardware.camera.reopening import ReopeningCamera
 from andon.hardware.edge.cleaning import cleaning
 from andon.hardware.edge.config.plans import EdgeConfig, Recipe, StationPlan
-from andon.hardware.edge.following import FollowedBundle, FollowedRecipe, Following, User
-from andon.hardware.edge.judging import Judge, RecipeInUse, no_code
-from andon.hardware.edge.recipes import FixedRecipe, PlacedInspector, StationRecipe, in_use, placed_inspector
-from andon.hardware.edge.records import PartRecords
 from andon.hardware.edge.sensing.sensing import Sensing, opened_sensing
-from andon.hardware.edge.serials import BoardSerials, NoSerials, PlcSerials, Serials
-from andon.hardware.edge.station import Station, StationParts
+from andon.hardware.edge.stations.following import FollowedBundle, FollowedRecipe, Following, User
+from andon.hardware.edge.stations.judging import Judge, RecipeInUse, no_code
+from andon.hardware.edge.stations.recipes import FixedRecipe, PlacedInspector, StationRecipe, in_use, placed_inspector
+from andon.hardware.edge.stations.records import PartRecords
+from andon.hardware.edge.stations.serials import BoardSerials, NoSerials, PlcSerials, Serials
+from andon.hardware.edge.stations.station import Station, StationParts
 from andon.hardware.edge.telling import Tellers, tellers
 from andon.hardware.edge.updates.journal import UpdateRefusedError
 from andon.hardware.plc.hermes import HermesSettings

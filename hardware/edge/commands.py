@@ -17,9 +17,9 @@ from andon.hardware.edge.agent import Box, opened_box, placed_bundles
 from andon.hardware.edge.config.plans import EdgeConfig
 from andon.hardware.edge.config.reading import CAMERAS, PLCS, SENSORS, ConfigError, Fault, installed, read_config
 from andon.hardware.edge.demo import run_demo
-from andon.hardware.edge.losses import CameraLosses
 from andon.hardware.edge.notify import tell_systemd, watchdog_s
 from andon.hardware.edge.sensing.sensing import judges_of, placed_judges
+from andon.hardware.edge.stations.losses import CameraLosses
 from andon.hardware.edge.status_server import telling
 from andon.hardware.profiles.commands import bench, bench_options
 from andon.models.command.console import Console

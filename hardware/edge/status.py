@@ -17,7 +17,7 @@ from andon.hardware.edge.sensing.status import (
     sensor_metrics,
     sensors_document,
 )
-from andon.hardware.edge.station import Station
+from andon.hardware.edge.stations.station import Station
 from andon.hardware.edge.upload import Progress
 from andon.models.messages.catalogue import Catalogue
 from andon.models.types.line import LineFault, VerdictCode

@@ -14,9 +14,9 @@ from tests.serving.notify.receivers import eventually
 from andon.datasets.registry.folder_store import FolderStore
 from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.hardware.edge.config.plans import Recipe
-from andon.hardware.edge.following import FollowedBundle, FollowedRecipe, Following, UpdatesEndedError
-from andon.hardware.edge.judging import Judge, Judged, no_code
-from andon.hardware.edge.recipes import in_use
+from andon.hardware.edge.stations.following import FollowedBundle, FollowedRecipe, Following, UpdatesEndedError
+from andon.hardware.edge.stations.judging import Judge, Judged, no_code
+from andon.hardware.edge.stations.recipes import in_use
 from andon.hardware.edge.updates.policy import UpdatePolicy
 from andon.hardware.edge.updates.state import Phase
 from andon.hardware.edge.updates.updater import UpdateSettings

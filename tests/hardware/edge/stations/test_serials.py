@@ -7,7 +7,7 @@ from threading import Event, Thread
 import pytest
 from tests.serving.notify.receivers import eventually, free_port
 
-from andon.hardware.edge.serials import BoardSerials, NoBoardError, NoSerials, PlcSerials
+from andon.hardware.edge.stations.serials import BoardSerials, NoBoardError, NoSerials, PlcSerials
 from andon.hardware.plc.handshake import Trigger
 from andon.hardware.plc.hermes import Connecting, HermesSettings
 from andon.hardware.sim.simulated_hermes import SimulatedBoard, SimulatedUpstreamMachine

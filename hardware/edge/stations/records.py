@@ -14,8 +14,8 @@ from andon.datasets.store.inspections import InspectionFilter, KeptInspections
 from andon.datasets.store.line_entries import keep_answer, keep_unjudged, last_unanswered
 from andon.datasets.store.opening import Store
 from andon.datasets.store.recorder import InspectionRecord, Recorder
-from andon.hardware.edge.judging import Judged, encode_png
 from andon.hardware.edge.listeners import Listener, tell
+from andon.hardware.edge.stations.judging import Judged, encode_png
 from andon.hardware.messaging.documents import StationVerdict
 from andon.hardware.plc.handshake import Answer, Trigger
 from andon.models.types.errors import AndonError, Param, ResourceError

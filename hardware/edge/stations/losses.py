@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from andon.hardware.edge.station import Station
+from andon.hardware.edge.stations.station import Station
 from andon.models.types.line import LineFault
 
 

@@ -19,10 +19,10 @@ from andon.datasets.store.ledger import entries
 from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.datasets.store.recorder import BundleRecord
 from andon.datasets.store.room import Room
-from andon.hardware.edge.judging import Judge, RecipeInUse, no_code
-from andon.hardware.edge.recipes import FixedRecipe
-from andon.hardware.edge.records import PartRecords
-from andon.hardware.edge.station import Station, StationParts
+from andon.hardware.edge.stations.judging import Judge, RecipeInUse, no_code
+from andon.hardware.edge.stations.recipes import FixedRecipe
+from andon.hardware.edge.stations.records import PartRecords
+from andon.hardware.edge.stations.station import Station, StationParts
 from andon.models.bundle.bundle import VisionBundle
 from andon.models.bundle.runtime import make_inspector
 from andon.models.codes.parsing import parse_code

@@ -13,10 +13,10 @@ from functools import partial
 from threading import Event
 from time import monotonic, sleep
 
-from andon.hardware.edge.judging import IncompleteFrameError, Judge, Judged, RecipeInUse
-from andon.hardware.edge.recipes import StationRecipe
-from andon.hardware.edge.records import NotKeptError, PartRecords, Told, code_of
-from andon.hardware.edge.serials import NoBoardError, PlcSerials, Serials
+from andon.hardware.edge.stations.judging import IncompleteFrameError, Judge, Judged, RecipeInUse
+from andon.hardware.edge.stations.recipes import StationRecipe
+from andon.hardware.edge.stations.records import NotKeptError, PartRecords, Told, code_of
+from andon.hardware.edge.stations.serials import NoBoardError, PlcSerials, Serials
 from andon.hardware.plc.handshake import (
     Acknowledged,
     Answer,

@@ -10,7 +10,7 @@ from andon.datasets.store.opening import Store
 from andon.datasets.store.recipes import Recipes
 from andon.datasets.store.recorder import BundleRecord
 from andon.hardware.edge.config.plans import Recipe
-from andon.hardware.edge.judging import Judged, RecipeInUse
+from andon.hardware.edge.stations.judging import Judged, RecipeInUse
 from andon.hardware.profiles.affinity import bound_to
 from andon.hardware.profiles.placing import Refusal, installed_runtime, place_bundle
 from andon.hardware.profiles.profile import DeviceProfile

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import cast
 
-from andon.hardware.edge.losses import CameraLosses
-from andon.hardware.edge.station import Station
+from andon.hardware.edge.stations.losses import CameraLosses
+from andon.hardware.edge.stations.station import Station
 from andon.models.types.line import LineFault
 
 

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from andon.datasets.registry.stores import BundleSource
-from andon.hardware.edge.judging import Judged, RecipeInUse
-from andon.hardware.edge.recipes import PlacedInspector, bundle_document, placed_inspector
+from andon.hardware.edge.stations.judging import Judged, RecipeInUse
+from andon.hardware.edge.stations.recipes import PlacedInspector, bundle_document, placed_inspector
 from andon.hardware.edge.updates.shadow import Shadow
 from andon.hardware.edge.updates.slots import Slots
 from andon.hardware.edge.updates.updater import Running, Updater, UpdateSettings
