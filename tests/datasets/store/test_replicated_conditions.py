@@ -30,10 +30,8 @@ from tests.datasets.store.test_replication import (
 from andon.datasets.condition.silence import look_for_silence
 from andon.datasets.store.alerts import Action, Alerts, Word
 from andon.datasets.store.assets import Assets
-from andon.datasets.store.blobs import open_blobs
 from andon.datasets.store.condition_chain import OwnChain
 from andon.datasets.store.conditions import Conditions
-from andon.datasets.store.database import Database
 from andon.datasets.store.ledger import find_changed_document
 from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.datasets.store.outbox import unacknowledged
@@ -41,7 +39,6 @@ from andon.datasets.store.recorder import Recorder
 from andon.datasets.store.replica import Replica
 from andon.datasets.store.replication import Batch, EntryLine, FileChoice, ImageChoice, Outgoing, WaveformChoice
 from andon.datasets.store.retention import KeepingRules, prune
-from andon.datasets.store.room import Room
 from andon.datasets.store.schema import alert_events, alerts, assets, indicators, ledger, sensors, signals
 from andon.models.alerts.case import Alert, AlertEvent, AlertPolicy, CaseState
 from andon.models.types.errors import AndonError, ConflictError, DataError
@@ -64,20 +61,6 @@ class Ears:
 
     def kept(self, alerts: Sequence[Alert]) -> None:
         self.told += alerts
-
-
-@pytest.fixture
-def box(tmp_path: Path) -> Iterator[Store]:
-    """The store of a box."""
-    opened = open_store(tmp_path / "box", StoreOptions(BOX))
-    yield opened
-    opened.database.close()
-
-
-@pytest.fixture
-def service(database: Database, tmp_path: Path) -> Store:
-    """The store of the service, on each kind of database."""
-    return Store(database, open_blobs(str(tmp_path / "service")), "service", Room(tmp_path, 0))
 
 
 def counts(store: Store) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """What a box kept reaches another store whole and once; what does not fit is refused by name and changes nothing."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -22,9 +22,7 @@ from tests.datasets.store.boxes import (
 )
 from tests.datasets.store.records import BUNDLE, START, inspection
 
-from andon.datasets.store.blobs import open_blobs
 from andon.datasets.store.conditions import UNTOLD, Teller
-from andon.datasets.store.database import Database
 from andon.datasets.store.inspections import InspectionFilter, KeptInspections
 from andon.datasets.store.ledger import lock_head, row
 from andon.datasets.store.line_entries import keep_answer, keep_unjudged
@@ -43,7 +41,6 @@ from andon.datasets.store.replication import (
     WaveformChoice,
 )
 from andon.datasets.store.retention import KeepingRules, prune
-from andon.datasets.store.room import Room
 from andon.datasets.store.schema import (
     bundles,
     dispositions,
@@ -62,20 +59,6 @@ from andon.models.types.errors import AndonError, ConflictError, DataError
 LIMITS = BatchLimits()
 ALL = FileChoice()
 NO_FILES = FileChoice(ImageChoice.NONE, WaveformChoice.NONE)
-
-
-@pytest.fixture
-def box(tmp_path: Path) -> Iterator[Store]:
-    """The store of a box."""
-    opened = open_store(tmp_path / "box", StoreOptions(BOX))
-    yield opened
-    opened.database.close()
-
-
-@pytest.fixture
-def service(database: Database, tmp_path: Path) -> Store:
-    """The store of the service, on each kind of database."""
-    return Store(database, open_blobs(str(tmp_path / "service")), "service", Room(tmp_path, 0))
 
 
 def send(
