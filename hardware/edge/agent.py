@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
-from typing import Annotated, Self
+from threading import Thread
+from typing import Annotated
 
 import msgspec
 
@@ -22,23 +22,19 @@ from andon.hardware.edge.stations.records import PartRecords
 from andon.hardware.edge.stations.serials import BoardSerials, NoSerials, PlcSerials, Serials
 from andon.hardware.edge.stations.station import Station, StationParts
 from andon.hardware.edge.telling import Tellers, tellers
+from andon.hardware.edge.threads import Threads
 from andon.hardware.edge.updates.journal import UpdateRefusedError
 from andon.hardware.plc.hermes import HermesSettings
 from andon.models.codes.reading import part_code_in
 from andon.models.monitoring.watch import Machines
-from andon.models.types.errors import ResourceError
 from andon.models.types.vibration import Machine
 
 RELEASES = "releases"
 """Under the box's home: the versions of bundles that are followed."""
 
 
-class StationEndedError(ResourceError):
-    """A station's thread has ended by itself: the box must be started anew."""
-
-
-class Agent:
-    """Runs stations, each with a thread of its own.
+class Agent(Threads):
+    """Runs stations; each answers what it is judging before it ends.
 
     Parameters
     ----------
@@ -48,34 +44,7 @@ class Agent:
 
     def __init__(self, stations: Sequence[Station]) -> None:
         self.stations = stations
-        self._stop = Event()
-        self._threads = [
-            Thread(target=station.run, args=(self._stop,), name=f"station {station.parts.name}") for station in stations
-        ]
-
-    def __enter__(self) -> Self:
-        """Start all stations."""
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Let each station answer what it is judging, then end."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def check(self) -> None:
-        """Return where every station runs.
-
-        Raises
-        ------
-        StationEndedError
-            One does not, whatever the reason.
-        """
-        for station, thread in zip(self.stations, self._threads, strict=True):
-            if not thread.is_alive():
-                raise StationEndedError("edge.ended", station.parts.name)
+        super().__init__({f"station {each.parts.name}": each.run for each in stations})
 
 
 class RollBack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,7 +82,7 @@ class Box:
     sensing: Sensing
 
     def check(self) -> None:
-        """Return where everything runs. Raises ``ResourceError`` where something has ended by itself."""
+        """Return where everything runs. Raises ``ThreadEndedError`` where something has ended by itself."""
         self.agent.check()
         self.sensing.check()
         for each in self.followed.values():

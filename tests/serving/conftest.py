@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
+from tests.datasets.store.boxes import BOX, opened_store
 from tests.motors import taught_motors
 from tests.pumps import taught_health
 from tests.serving.clients import at_this_machine
@@ -76,6 +77,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     opened = open_store(tmp_path_factory.mktemp("home"), StoreOptions(origin="test"))
     yield opened
     opened.database.close()
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Store]:
+    """The store of a box at a line."""
+    with opened_store(tmp_path / "box", BOX) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from tests.conftest import write_plates
 from tests.hardware.edge.lines import line_config, running
 from tests.hardware.edge.sensing.boxes import fill
 from tests.motors import ASSETS
+from tests.serving.edge_senders import bearing, give_key
 from tests.serving.notify.receivers import eventually, free_port
-from tests.serving.test_edge_upload import bearing, give_key
 
 from andon.datasets.store.opening import Store
 from andon.hardware.sim.modbus_plc import ModbusPlcClient

@@ -1,20 +1,13 @@
 """What boxes at the line kept, taken in by the service: shown as if it had been decided here, once each, whoever is killed meanwhile."""
 
 import json
-import os
-import random
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 import time
-from base64 import b64encode
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,72 +16,41 @@ import httpx
 import msgspec
 import pytest
 import uvicorn
-from sqlalchemy import Table
 from starlette.testclient import TestClient
-from tests.conftest import Andon
 from tests.datasets.store.boxes import BOX, assert_holds, counts, keep, keep_all_kinds, rows
-from tests.datasets.store.machines import sense
 from tests.datasets.store.records import START, inspection
 from tests.datasets.store.test_replicated_conditions import Ears
 from tests.motors import ASSETS, motor
 from tests.serving.clients import at_this_machine
 from tests.serving.conftest import OPTIONS
-from tests.serving.notify.receivers import WebServer, eventually, web_server
+from tests.serving.edge_senders import NO_FILES, PATIENCE_S, QUICK, bearing, give_key
 from tests.serving.security.test_listening import write_pair
 from tests.serving.signal_requests import CALM, SICK, STEP
 from tests.serving.test_inspections import assert_problem
-from tests.serving.test_soak import service
 
 from andon.datasets.condition.desk import SignalDesk
 from andon.datasets.condition.records import describe
-from andon.datasets.store.accounts import Accounts
 from andon.datasets.store.condition_chain import OwnChain
 from andon.datasets.store.conditions import Conditions, SignalRecord
-from andon.datasets.store.database import Database, open_database
-from andon.datasets.store.ledger import entries, head_of
-from andon.datasets.store.opening import Store, StoreOptions, open_store
+from andon.datasets.store.ledger import entries
+from andon.datasets.store.opening import Store
 from andon.datasets.store.recorder import Recorder
-from andon.datasets.store.replication import BatchLimits, FileChoice, ImageChoice, Outgoing, WaveformChoice
+from andon.datasets.store.replication import BatchLimits, FileChoice, Outgoing
 from andon.datasets.store.room import Room
-from andon.datasets.store.schema import alert_events, alerts, indicators, inspections, ledger, sensors, signals, tallies
-from andon.datasets.store.upgrade import ensure_current
+from andon.datasets.store.schema import inspections
 from andon.datasets.vibration.parquet_files import parquet_bytes
-from andon.hardware.edge.remote import KEY_VARIABLE, Service, ServiceAddress
-from andon.hardware.edge.upload import Pace, Progress, Uploader
+from andon.hardware.edge.remote import Service, ServiceAddress
+from andon.hardware.edge.upload import Progress, Uploader
 from andon.models.alerts.case import AlertEvent, AlertPolicy
 from andon.models.types.vibration import Machine, Signal
 from andon.models.types.vision import Frame
 from andon.serving.api.app import Surroundings, create_app
 from andon.serving.api.schemas import MOST_DIGESTS, MOST_ENTRIES
 from andon.serving.engine.repository import ModelRepository
-from andon.serving.security.issuing import new_key
 from andon.serving.security.listening import tls_context
-from andon.serving.security.roles import ROLES
 
 URL = "/api/v1/edge"
 HEAD, ENTRIES = f"{URL}/{BOX}/head", f"{URL}/{BOX}/entries"
-NO_FILES = FileChoice(ImageChoice.NONE, WaveformChoice.NONE)
-QUICK = Pace(first_s=0.02, longest_s=0.2, gather_s=0.0, idle_s=5.0)
-PATIENCE_S = 30.0
-IS_SOAK = bool(os.environ.get("ANDON_SOAK"))
-KILLS = 50 if IS_SOAK else 2
-"""For each kind of database."""
-MEASURED = 20_000 if IS_SOAK else 1_000
-
-
-@pytest.fixture
-def box(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path / "box", StoreOptions(BOX))
-    yield opened
-    opened.database.close()
-
-
-@pytest.fixture
-def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
-    """Whom the service tells of alerts; on this machine, whatever proxy stands between it and others."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with web_server() as server:
-        yield server
 
 
 @pytest.fixture
@@ -116,16 +78,6 @@ def upload(box: Store, url: str, key: str, ca: Path | None = None) -> Progress:
                 return progress
             assert time.monotonic() < deadline, progress
             time.sleep(0.01)
-
-
-def give_key(database: Database, name: str, role: str, customer: str | None = None) -> str:
-    given, key = new_key(name, ROLES[role], customer, None, datetime.now(UTC))
-    Accounts(database).add_key(key)
-    return given.text
-
-
-def bearing(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
 
 
 def test_a_boxs_records_are_shown_as_the_services_own(box: Store, taking: TestClient, kept: Store) -> None:
@@ -398,143 +350,3 @@ def test_it_goes_over_tls_to_whom_the_box_trusts(
         assert (wrong.code, wrong.params["status"]) == ("upload.refused", 401)
         assert upload(box, f"https://localhost:{port}", key, files.certificate).error is None
     assert_holds(store, BOX, 3)
-
-
-# Whoever is killed.
-
-
-@contextmanager
-def working_box(home: Path, url: str, key: str, stop: Path) -> Iterator[subprocess.Popen[str]]:
-    """A box in a process of its own; it is killed where it still runs."""
-    command = [sys.executable, "-m", "tests.serving.uploading_box", str(home), url, str(stop)]
-    environment = {**os.environ, KEY_VARIABLE: key}
-    root = Path(__file__).parents[2]
-    with (
-        (home.with_suffix(".log")).open("a") as log,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment, cwd=root) as process,
-    ):
-        try:
-            assert process.stdout
-            assert process.stdout.readline() == "working\n", home.with_suffix(".log").read_text()
-            yield process
-        finally:
-            process.kill()
-
-
-CONDITIONS: dict[Table, tuple[str, ...]] = {
-    signals: ("request_key", "request_digest"),
-    indicators: (),
-    sensors: (),
-    alerts: ("origin", "changed"),
-    alert_events: ("id",),
-}
-"""What is known of machines, and what of it each place says for itself."""
-LEASED_S = 90.0
-
-
-def telling(web: WebServer) -> str:
-    """A service's file of channels with one that it posts to."""
-    channel = f'kind = "webhook"\nurl = "{web.url}"\nsecrets = ["whsec_{b64encode(bytes(24)).decode()}"]\n'
-    return f'[channels.cmms]\n{channel}[[routes]]\nchannels = ["cmms"]\n'
-
-
-def all_pages(url: str, key: str) -> list[dict[str, Any]]:
-    items, asked = list[dict[str, Any]](), {"limit": "100"}
-    while True:
-        page = httpx.get(url, params=asked, headers=bearing(key)).json()
-        items += page["items"]
-        if page["next"] is None:
-            return items
-        asked["cursor"] = page["next"]
-
-
-@pytest.mark.soak
-def test_whoever_is_killed_nothing_is_lost_and_nothing_comes_twice(
-    database_address: str,
-    tmp_path: Path,
-    andon: Andon,
-    web: WebServer,
-    record_property: Callable[[str, object], None],
-) -> None:
-    chance = random.Random(11)
-    home, stop = tmp_path / "box", tmp_path / "stop"
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    (tmp_path / "notify.toml").write_text(telling(web))
-    options = ["--port", str(port), "--db", database_address, "--blobs", str(tmp_path / "kept"), "--origin", "service"]
-    options += ["--notify", str(tmp_path / "notify.toml")]
-    with open_database(database_address) as database:
-        ensure_current(database)
-        key = give_key(database, BOX, "operator")
-    with ExitStack() as serving, ExitStack() as boxes:
-        starts: dict[ExitStack, Callable[[], Any]] = {
-            serving: lambda: service(*options, home=tmp_path / "home"),
-            boxes: lambda: working_box(home, url, key, stop),
-        }
-        for stack, start in starts.items():
-            stack.enter_context(start())
-        for _ in range(KILLS):
-            time.sleep(chance.uniform(0.2, 1.5))
-            for stack in chance.choice(([serving], [boxes], [boxes, serving])):
-                stack.close()
-                stack.enter_context(starts[stack]())
-        boxes.close()
-        stop.touch()
-        last = boxes.enter_context(working_box(home, url, key, stop))
-        assert last.stdout
-        assert last.stdout.readline() == "sent\n"
-        assert last.wait(PATIENCE_S) == 0
-        cases = all_pages(f"{url}/api/v1/alerts", key)
-        # What was being told when a process was killed is told again under the same identifier, once its lease has run out.
-        eventually(lambda: len(set(web.ids)) == len(cases), LEASED_S)
-    box = open_store(home, StoreOptions(BOX))
-    there = Store(open_database(database_address), box.blobs, "service", box.room)
-    with box.database, there.database:
-        n_entries = head_of(box.database, BOX).seq
-        for table in (ledger, tallies):
-            assert rows(there, table) == rows(box, table), table.name
-        assert rows(there, inspections, "image_kept") == rows(box, inspections, "image_kept")
-        for table, changing in CONDITIONS.items():
-            assert rows(there, table, *changing) == rows(box, table, *changing), table.name
-        assert all(each["waveform_kept"] for each in rows(there, signals))
-        told = Counter(
-            each["id"] for each in {each.document["event_id"]: each.document for each in web.requests}.values()
-        )
-        assert cases
-        assert told == Counter(each["id"] for each in cases) == Counter(each["id"] for each in rows(box, alerts))
-        assert_holds(there, BOX, n_entries)
-        shown = Counter(each["verdict"] for each in rows(there, inspections))
-    assert sum(shown.values()) % 16 == 0
-    record_property("kills", KILLS)
-    record_property("entries", n_entries)
-    record_property("alerts", len(cases))
-    verified = andon("ledger", "verify", "--db", database_address, "--json")
-    assert (verified.code, [each["count"] for each in verified.documents]) == (0, [n_entries])
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("keep_at", [keep, sense], ids=["parts", "signals"])
-def test_what_waited_for_days_goes_quickly(
-    box: Store,
-    database_address: str,
-    tmp_path: Path,
-    keep_at: Callable[..., object],
-    record_property: Callable[[str, object], None],
-) -> None:
-    keep_at(box, range(MEASURED))
-    with open_database(database_address) as database:
-        ensure_current(database)
-        key = give_key(database, BOX, "operator")
-    options = ("--db", database_address, "--blobs", str(tmp_path / "kept"), "--origin", "service")
-    with service(*options, home=tmp_path / "home") as (_, url):
-        uploader = Uploader(box, Service(ServiceAddress(url, key)), NO_FILES, pace=QUICK)
-        began = time.monotonic()
-        with uploader:
-            while uploader.progress().waiting:
-                time.sleep(0.01)
-        taken_s = time.monotonic() - began
-    with open_database(database_address) as database:
-        assert head_of(database, BOX).seq == MEASURED
-    record_property("records", MEASURED)
-    record_property("records_per_s", round(MEASURED / taken_s))

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from threading import Event, Thread
-from typing import Self
+from threading import Event
 
 from andon.datasets.condition.desk import HealthJudge, SignalDesk
 from andon.datasets.condition.rows import RowDesk
@@ -27,6 +26,7 @@ from andon.hardware.edge.sensing.keeping import Judges, RowKeeper, SignalKeeper,
 from andon.hardware.edge.sensing.snapshots import cutter, scheduled
 from andon.hardware.edge.sensing.source import SourceParts, SourceRun
 from andon.hardware.edge.telling import Tellers
+from andon.hardware.edge.threads import Threads
 from andon.hardware.profiles.affinity import stand_back
 from andon.models.alerts.case import AlertPolicy
 from andon.models.bundle.runtime import load_health
@@ -44,10 +44,6 @@ PAGE = 1_000
 """Machines that are read at one time."""
 
 logger = logging.getLogger(__name__)
-
-
-class SensorsEndedError(ResourceError):
-    """The thread of a source, or the one that looks for silence, has ended by itself: the box must be started anew."""
 
 
 def placed_judges(config: EdgeConfig) -> dict[str, HealthJudge]:
@@ -102,8 +98,10 @@ class Silence:
             self._alerts.tell_waiting()
 
 
-class Sensing:
-    """Runs sources, each on a thread of its own that lets stations go first, and looks for silence where there are any.
+class Sensing(Threads):
+    """Runs sources on threads that let stations go first, and looks for silence where there are any.
+
+    What each holds at the end is kept, or left to its source.
 
     Parameters
     ----------
@@ -116,37 +114,8 @@ class Sensing:
     def __init__(self, store: Store, sources: Sequence[SourceRun], silence: Silence, cores: Collection[int]) -> None:
         self.sources = sources
         self._assets = Assets(store.database)
-        self._stop = Event()
-        runs: dict[str, Callable[[Event], None]] = {each.parts.name: each.run for each in sources}
-        runs |= {"silence": silence.run} if sources else {}
-        self._threads = [
-            Thread(target=_run_beside, args=(run, cores, self._stop), name=f"sensor {name}", daemon=True)
-            for name, run in runs.items()
-        ]
-
-    def __enter__(self) -> Self:
-        """Start all."""
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Let each keep what it holds, or leave it to its source, then end."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def check(self) -> None:
-        """Return where every source runs.
-
-        Raises
-        ------
-        SensorsEndedError
-            One does not, whatever the reason.
-        """
-        for thread in self._threads:
-            if not thread.is_alive():
-                raise SensorsEndedError("edge.sensors_ended", thread.name)
+        runs = {each.parts.name: each.run for each in sources} | ({"silence": silence.run} if sources else {})
+        super().__init__({f"sensor {name}": partial(_run_beside, run, cores) for name, run in runs.items()})
 
     def assets(self) -> Sequence[KeptAsset]:
         """List the machines that were heard. Raises ``ResourceError``."""

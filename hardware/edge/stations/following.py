@@ -13,13 +13,14 @@ from typing import Any, Self
 from andon.datasets.registry.stores import BundleSource
 from andon.hardware.edge.stations.judging import Judged, RecipeInUse
 from andon.hardware.edge.stations.recipes import PlacedInspector, bundle_document, placed_inspector
+from andon.hardware.edge.threads import check_runs
 from andon.hardware.edge.updates.shadow import Shadow
 from andon.hardware.edge.updates.slots import Slots
 from andon.hardware.edge.updates.updater import Running, Updater, UpdateSettings
 from andon.hardware.profiles.profile import DeviceProfile
 from andon.models.bundle.runtime import LoadedInspector
 from andon.models.types.camera import CameraSettings
-from andon.models.types.errors import BundleError, ResourceError
+from andon.models.types.errors import BundleError
 from andon.models.types.vision import Inspection
 
 logger = logging.getLogger(__name__)
@@ -32,10 +33,6 @@ User = tuple[str, str]
 
 Prepare = Callable[[PlacedInspector], Mapping[User, RecipeInUse]]
 """Makes the recipes of all users of a version; raises ``ResourceError``."""
-
-
-class UpdatesEndedError(ResourceError):
-    """The thread that follows releases has ended by itself: the box must be started anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +89,8 @@ class FollowedBundle:
         self.updater.stop()
 
     def check(self) -> None:
-        """Return where releases are followed. Raises ``UpdatesEndedError`` where they are not any more, whatever the reason."""
-        if not self._thread.is_alive():
-            raise UpdatesEndedError("update.ended", self._following.settings.name)
+        """Return where releases are followed. Raises ``ThreadEndedError`` where they are not any more, whatever the reason."""
+        check_runs(self._thread)
 
     def current(self, user: User) -> RecipeInUse:
         """What judges now. Raises ``BundleError`` where nothing can yet."""

@@ -1,8 +1,10 @@
 """Boxes at a line with what they kept, and what stands in a store."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
@@ -10,7 +12,7 @@ from tests.datasets.store.records import START, inspection
 
 from andon.datasets.store.ledger import entries, find_changed_document
 from andon.datasets.store.line_entries import keep_answer, keep_unjudged
-from andon.datasets.store.opening import Store
+from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.datasets.store.parts import Parts
 from andon.datasets.store.recipes import Recipes
 from andon.datasets.store.recorder import Recorder
@@ -30,6 +32,14 @@ from andon.models.ledger.chain import Head, verify
 BOX = "line-1"
 TABLES = (ledger, inspections, dispositions, parts, stations, bundles, recipes, tallies)
 PLENTY = 1 << 50
+
+
+@contextmanager
+def opened_store(folder: Path, origin: str) -> Iterator[Store]:
+    """Open a store in a folder."""
+    store = open_store(folder, StoreOptions(origin))
+    with store.database:
+        yield store
 
 
 def keep(box: Store, numbers: Sequence[int], **said: Any) -> list[str]:

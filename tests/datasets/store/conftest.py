@@ -4,20 +4,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.datasets.store.boxes import BOX
+from tests.datasets.store.boxes import BOX, opened_store
 
 from andon.datasets.store.blobs import open_blobs
 from andon.datasets.store.database import Database
-from andon.datasets.store.opening import Store, StoreOptions, open_store
+from andon.datasets.store.opening import Store
 from andon.datasets.store.room import Room
 
 
 @pytest.fixture
 def box(tmp_path: Path) -> Iterator[Store]:
     """The store of a box."""
-    opened = open_store(tmp_path / "box", StoreOptions(BOX))
-    yield opened
-    opened.database.close()
+    with opened_store(tmp_path / "box", BOX) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.datasets.store.boxes import BOX, assert_holds, counts, keep, keep_all_kinds, rows
+from tests.datasets.store.boxes import BOX, assert_holds, counts, keep, keep_all_kinds, opened_store, rows
 from tests.datasets.store.machines import raised, sense, tell
 from tests.hardware.edge.doors import Door, Instead, opened_door
 from tests.serving.notify.receivers import free_port
@@ -28,17 +28,15 @@ PATIENCE_S = 20.0
 
 @pytest.fixture
 def box(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path / "box", StoreOptions(BOX))
-    yield opened
-    opened.database.close()
+    with opened_store(tmp_path / "box", BOX) as opened:
+        yield opened
 
 
 @pytest.fixture
 def there(tmp_path: Path) -> Iterator[Store]:
     """The service's store."""
-    opened = open_store(tmp_path / "there", StoreOptions("service"))
-    yield opened
-    opened.database.close()
+    with opened_store(tmp_path / "there", "service") as opened:
+        yield opened
 
 
 @pytest.fixture

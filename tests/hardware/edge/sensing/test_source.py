@@ -15,8 +15,9 @@ from andon.hardware.acquisition.standing import Report
 from andon.hardware.edge.sensing import source as running
 from andon.hardware.edge.sensing.alerts import AlertTeller
 from andon.hardware.edge.sensing.arrivals import Arrival, Arrivals, Piece
-from andon.hardware.edge.sensing.sensing import Sensing, SensorsEndedError, Silence
+from andon.hardware.edge.sensing.sensing import Sensing, Silence
 from andon.hardware.edge.sensing.source import Open, SourceParts, SourceRun
+from andon.hardware.edge.threads import ThreadEndedError
 from andon.models.alerts.case import AlertPolicy
 from andon.models.types.errors import DataError, RecordError, ResourceError
 
@@ -148,6 +149,6 @@ def test_the_agent_is_told_of_a_source_that_has_ended(tmp_path: Path, store: Sto
         if end is None:
             sensing.check()
             hand.may_end.set()
-        with pytest.raises(SensorsEndedError) as ended:
+        with pytest.raises(ThreadEndedError) as ended:
             eventually(lambda: sensing.check())
     assert ended.value.subject == "sensor hand"

@@ -14,9 +14,10 @@ from tests.serving.notify.receivers import eventually
 from andon.datasets.registry.folder_store import FolderStore
 from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.hardware.edge.config.plans import Recipe
-from andon.hardware.edge.stations.following import FollowedBundle, FollowedRecipe, Following, UpdatesEndedError
+from andon.hardware.edge.stations.following import FollowedBundle, FollowedRecipe, Following
 from andon.hardware.edge.stations.judging import Judge, Judged, no_code
 from andon.hardware.edge.stations.recipes import in_use
+from andon.hardware.edge.threads import ThreadEndedError
 from andon.hardware.edge.updates.policy import UpdatePolicy
 from andon.hardware.edge.updates.state import Phase
 from andon.hardware.edge.updates.updater import UpdateSettings
@@ -174,8 +175,8 @@ def test_a_fault_of_this_program_is_not_taken_for_peace(
     def has_ended() -> bool:
         try:
             followed.check()
-        except UpdatesEndedError as error:
-            return error.code == "update.ended"
+        except ThreadEndedError as error:
+            return error.code == "edge.ended"
         return False
 
     eventually(has_ended)
