@@ -7,6 +7,7 @@ model. The heartbeat is written by the line's thread: it stands still where that
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -153,6 +154,8 @@ class Station:
                 self._answer(event, received_s)
             case Refused():
                 self._told = None
+                with suppress(NoBoardError):
+                    self.parts.serials.take(event.trigger)
                 self._count(_error(event.trigger, event.fault), received_s)
             case Acknowledged() if self._told:
                 self.parts.records.answered(self._told)
@@ -281,10 +284,12 @@ class Station:
 
     def _judged(self, trigger: Trigger, due_s: float) -> _Outcome:
         number = trigger.recipe or self.state.recipe
-        if not self._can_change_to(number):
-            return _Outcome(_error(trigger, LineFault.RECIPE))
         try:
-            code = self._code_of(trigger)
+            # First: whatever comes of the part, the next one is another.
+            serial = self.parts.serials.take(trigger)
+            if not self._can_change_to(number):
+                return _Outcome(_error(trigger, LineFault.RECIPE))
+            code = parse_code(serial) if serial else None
             used = self.parts.recipes[number].current()
         except (CodeError, NoBoardError) as error:
             self.figures.error = error
@@ -294,11 +299,6 @@ class Station:
             return _Outcome(_error(trigger, LineFault.MODEL))
         self.state = replace(self.state, recipe=number)
         return self._outcome_within(due_s, trigger, used, code)
-
-    def _code_of(self, trigger: Trigger) -> PartCode | None:
-        """The part's code, where its serial number is said."""
-        serial = self.parts.serials.take(trigger)
-        return parse_code(serial) if serial else None
 
     def _outcome_within(self, due_s: float, trigger: Trigger, used: RecipeInUse, code: PartCode | None) -> _Outcome:
         cancellation, recipe = Cancellation(), self.parts.recipes[self.state.recipe]

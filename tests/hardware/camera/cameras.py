@@ -10,6 +10,7 @@ from functools import partial
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
+from typing import Self
 
 import cv2
 import numpy as np
@@ -122,6 +123,14 @@ class Server:
         command = ["ffmpeg", "-loglevel", "error", *source, *coded, f"{self.url}?listen=1"]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
+    def __enter__(self) -> Self:
+        self.start()
+        wait_for(lambda: is_listening(self.port))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
     def restart(self) -> None:
         """Serve another one: it takes one connection."""
         self.kill()
@@ -140,13 +149,8 @@ def streaming() -> Iterator[Server]:
 
     if which("ffmpeg") is None or find_spec("av") is None:
         pytest.skip("ffmpeg (apt-get install ffmpeg) or av is not installed")
-    server = Server(free_port())
-    server.start()
-    wait_for(lambda: is_listening(server.port))
-    try:
+    with Server(free_port()) as server:
         yield server
-    finally:
-        server.kill()
 
 
 RTSP = """
@@ -189,13 +193,8 @@ def ip_camera() -> Iterator[RtspServer]:
         pytest.skip("no RTSP server (apt-get install gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good)")
     if find_spec("av") is None:
         pytest.skip("av is not installed")
-    server = RtspServer(free_port())
-    server.start()
-    wait_for(lambda: is_listening(server.port))
-    try:
+    with RtspServer(free_port()) as server:
         yield server
-    finally:
-        server.kill()
 
 
 def is_listening(port: int) -> bool:

@@ -23,6 +23,7 @@ from andon.hardware.edge.stations.judging import Judge, RecipeInUse, no_code
 from andon.hardware.edge.stations.recipes import FixedRecipe
 from andon.hardware.edge.stations.records import PartRecords
 from andon.hardware.edge.stations.station import Station, StationParts
+from andon.hardware.plc.handshake import Trigger
 from andon.models.bundle.bundle import VisionBundle
 from andon.models.bundle.runtime import make_inspector
 from andon.models.codes.parsing import parse_code
@@ -433,6 +434,36 @@ def test_a_serial_number_that_cannot_be_is_an_error(
     with running(store, link, camera, recipe):
         assert_failed(link.part(1, serial=serial), LineFault.SERIAL)
     assert camera.grabbed == 0
+
+
+class Boards:
+    """Serial numbers that are handed over one by one."""
+
+    failure: str | None = None
+
+    def __init__(self, *serials: str) -> None:
+        self.left = list(serials)
+
+    def attend(self, is_free: bool) -> None:
+        pass
+
+    def take(self, trigger: Trigger) -> str:
+        return self.left.pop(0)
+
+
+def test_a_part_that_is_not_judged_takes_its_board_along(
+    store: Store, link: HandLink, camera: HandCamera, recipe: RecipeInUse
+) -> None:
+    with running(store, link, camera, recipe, serials=Boards("B1", "B2", "B3", "B4")):
+        assert link.part(1).ok
+        assert_failed(link.part(2, recipe=5), LineFault.RECIPE)
+        link.until(lambda said: said.trigger_ready)
+        camera.is_lost = True
+        link.until(lambda said: not said.trigger_ready)
+        assert_failed(link.ask(3), LineFault.CAMERA)
+        camera.is_lost = False
+        assert link.part(4).ok
+    assert [each["serial"] for each in documents(store)] == ["B1", "B4"]
 
 
 def test_an_answer_is_repeated_where_the_picture_said_whose_it_is(
