@@ -26,6 +26,7 @@ from andon.models.command.console import Console
 from andon.models.command.logs import log_as_json
 from andon.models.command.options import andon_home, define, natural, positive
 from andon.models.messages.catalogue import Catalogue
+from andon.models.signing.server_tls import TlsFiles, tls_context
 from andon.models.types.errors import OptionError, ResourceError
 from andon.serving.api.app import DEFAULTS, Surroundings, create_app
 from andon.serving.api.service import ServiceOptions
@@ -35,7 +36,7 @@ from andon.serving.notify.configuration import load_configuration
 from andon.serving.notify.opening import open_notifier
 from andon.serving.notify.sender import sending
 from andon.serving.security.grades import Grade
-from andon.serving.security.listening import TlsFiles, check_binding, tls_context, tls_files
+from andon.serving.security.listening import check_binding, tls_files
 from andon.serving.security.oidc_file import load_oidc
 from andon.serving.security.options import SecurityOptions
 from andon.serving.security.visits import read_networks

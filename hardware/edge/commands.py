@@ -20,7 +20,7 @@ from andon.hardware.edge.demo import run_demo
 from andon.hardware.edge.notify import tell_systemd, watchdog_s
 from andon.hardware.edge.sensing.sensing import judges_of, placed_judges
 from andon.hardware.edge.stations.losses import CameraLosses
-from andon.hardware.edge.status_server import telling
+from andon.hardware.edge.status_server import Door, telling
 from andon.hardware.profiles.commands import bench, bench_options
 from andon.models.command.console import Console
 from andon.models.command.logs import log_as_json
@@ -101,9 +101,9 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
     home = andon_home(os.environ)
     register = partial(known_machine, AssetRegister(home / ASSETS))
     with _stopped_by_signals() as stop, opened_box(config, home / FOLDER, register) as box:
-        plan = config.status
-        address = telling(plan.host, plan.port, plan.key(config.folder), box, console.catalogue)
-        with address as url, box.agent, box.sensing:
+        plan, folder = config.status, config.folder
+        door = Door(plan.host, plan.port, plan.key(folder), plan.tls(folder))
+        with telling(door, box, console.catalogue) as url, box.agent, box.sensing:
             stations = [each.parts.name for each in box.agent.stations]
             sensors = [each.parts.name for each in box.sensing.sources]
             console.say("edge.running", url=url, stations=", ".join([*stations, *sensors]))

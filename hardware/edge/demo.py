@@ -12,7 +12,7 @@ from time import monotonic, sleep
 from andon.hardware.edge.agent import opened_box
 from andon.hardware.edge.config.reading import PLCS, installed, read_config
 from andon.hardware.edge.status import status_document
-from andon.hardware.edge.status_server import telling
+from andon.hardware.edge.status_server import Door, telling
 from andon.hardware.sim.modbus_plc import ModbusPlcClient
 from andon.hardware.sim.simulated_camera import Failure, FailureKind, SimulatedCamera, SimulatedDevice
 from andon.hardware.sim.simulated_plc import Part, PartSeen, SimulatedPlc
@@ -85,7 +85,7 @@ def run_demo(bundle: Path, images: str, console: Console) -> None:
         cameras = {"simulated": lambda: lambda: SimulatedCamera(device)}
         config = read_config(folder / "line.toml", cameras, installed(PLCS))
         box = running.enter_context(opened_box(config, folder / "home"))
-        url = running.enter_context(telling("127.0.0.1", 0, None, box, console.catalogue))
+        url = running.enter_context(telling(Door("127.0.0.1", 0), box, console.catalogue))
         console.say("edge.running", url=url, stations="S1")
         running.enter_context(box.agent)
         wire = running.enter_context(ModbusPlcClient(port=plc_port))

@@ -1,12 +1,16 @@
 """Tells over HTTP how a box is, and lets those with its key take back a version."""
 
 import hmac
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from json import dumps
+from ssl import SSLContext
 from threading import Thread
+from typing import Any
 
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -24,37 +28,50 @@ Answers = Mapping[str, tuple[str, Callable[[], bytes]]]
 """By path: the type of the content, and what makes it."""
 
 
-@contextmanager
-def telling(host: str, port: int, key: str | None, box: Box, text: Catalogue) -> Iterator[str]:
-    """Tell over HTTP how the box is, and give the address: ``/`` for people, ``/status`` as JSON, ``/metrics``.
-
-    ``POST /roll-back`` takes a ``RollBack``.
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where the box is asked.
 
     Parameters
     ----------
     key
         What must be sent as a bearer token; None where anybody may know, and nobody change anything.
+    tls
+        None where it speaks without.
+    """
+
+    host: str
+    port: int
+    key: str | None = None
+    tls: SSLContext | None = None
+
+
+@contextmanager
+def telling(door: Door, box: Box, text: Catalogue) -> Iterator[str]:
+    """Tell over HTTP how the box is, and give the address: ``/`` for people, ``/status`` as JSON, ``/metrics``.
+
+    ``POST /roll-back`` takes a ``RollBack``.
 
     Raises
     ------
     ResourceError
         The address cannot be listened on.
     """
-    with _listening(host, port, key, box, text) as server:
+    with _listening(door, box, text) as server:
         thread = Thread(target=server.serve_forever, name="status")
         thread.start()
         try:
-            yield f"http://{host}:{server.server_port}"
+            yield f"{'https' if door.tls else 'http'}://{door.host}:{server.server_port}"
         finally:
             server.shutdown()
             thread.join()
 
 
-def _listening(host: str, port: int, key: str | None, box: Box, text: Catalogue) -> "_Server":
+def _listening(door: Door, box: Box, text: Catalogue) -> "_Server":
     try:
-        return _Server((host, port), key, box, text)
+        return _Server(door, box, text)
     except OSError as error:
-        raise ResourceError("edge.port", f"{host}:{port}", reason=error.strerror or str(error)) from error
+        raise ResourceError("edge.port", f"{door.host}:{door.port}", reason=error.strerror or str(error)) from error
 
 
 def _answers(box: Box, text: Catalogue) -> Answers:
@@ -70,10 +87,17 @@ def _answers(box: Box, text: Catalogue) -> Answers:
 class _Server(ThreadingHTTPServer):
     """Holds what a request needs."""
 
-    def __init__(self, address: tuple[str, int], key: str | None, box: Box, text: Catalogue) -> None:
-        self.key, self.box, self.text = key, box, text
+    def __init__(self, door: Door, box: Box, text: Catalogue) -> None:
+        self.key, self.box, self.text = door.key, box, text
         self.answers = _answers(box, text)
-        super().__init__(address, _Handler)
+        super().__init__((door.host, door.port), _Handler)
+        if door.tls:  # each caller's handshake takes place in its own thread
+            self.socket = door.tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who leaves early, or does not speak TLS, is nothing to be told."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -42,12 +42,12 @@ from andon.datasets.vibration.parquet_files import parquet_bytes
 from andon.hardware.edge.remote import Service, ServiceAddress
 from andon.hardware.edge.upload import Progress, Uploader
 from andon.models.alerts.case import AlertEvent, AlertPolicy
+from andon.models.signing.server_tls import tls_context
 from andon.models.types.vibration import Machine, Signal
 from andon.models.types.vision import Frame
 from andon.serving.api.app import Surroundings, create_app
 from andon.serving.api.schemas import MOST_DIGESTS, MOST_ENTRIES
 from andon.serving.engine.repository import ModelRepository
-from andon.serving.security.listening import tls_context
 
 URL = "/api/v1/edge"
 HEAD, ENTRIES = f"{URL}/{BOX}/head", f"{URL}/{BOX}/entries"

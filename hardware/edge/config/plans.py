@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from ssl import SSLContext
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -20,6 +21,8 @@ from andon.hardware.messaging.broker import BrokerSettings, tls_context
 from andon.hardware.plc.hermes import BASE_PORT, Connecting
 from andon.hardware.profiles.profile import DeviceProfile
 from andon.models.signing.keys import PublicKey, load_public_key
+from andon.models.signing.server_tls import TlsFiles
+from andon.models.signing.server_tls import tls_context as server_tls_context
 from andon.models.types.camera import Camera, CameraSettings, SettingValue, TriggerSource
 from andon.models.types.errors import OptionError
 from andon.models.types.line import LineLink
@@ -172,11 +175,25 @@ class StatusPlan:
     ----------
     key_file
         Holds what must be sent as a bearer token; needed where others than this machine can ask.
+    cert_file, tls_key_file
+        The certificate with which it speaks TLS, and its private key.
     """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8090
     key_file: str | None = None
+    cert_file: str | None = None
+    tls_key_file: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.cert_file is None) != (self.tls_key_file is None):
+            raise OptionError("security.tls_half", "tls_key_file" if self.cert_file else "cert_file")
+
+    def tls(self, folder: Path) -> SSLContext | None:
+        """Make the settings of a server that speaks TLS; None where it speaks without. Raises ``OptionError``."""
+        if self.cert_file is None or self.tls_key_file is None:
+            return None
+        return server_tls_context(TlsFiles(folder / self.cert_file, folder / self.tls_key_file))
 
     def key(self, folder: Path) -> str | None:
         """Read what must be sent; None where anybody may ask. Raises ``OptionError``."""

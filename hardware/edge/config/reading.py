@@ -159,7 +159,7 @@ class _Reading:
         status = self._table(StatusPlan, self._document.get("status", {}), ("status",))
         device = self._table(device_profile, self._document.get("device", {}), ("device",))
         others = {name: self._optional(name, make) for name, make in _OPTIONAL.items()}
-        self._try(("status",), lambda: status and status.key(self._folder))
+        self._try(("status",), lambda: status and (status.key(self._folder), status.tls(self._folder)))
         self._try(("upload",), lambda: others["upload"] and others["upload"].service(self._folder).close())
         self._try(("broker",), lambda: others["broker"] and others["broker"].settings(self._folder, "check"))
         self._check_releases(recipes, others["updates"])

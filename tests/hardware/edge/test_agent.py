@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import Andon, write_plates
 from tests.hardware.edge.lines import line_config, running
 from tests.hardware.messaging.subscribers import subscriber
-from tests.serving.notify.receivers import MOSQUITTO, broker, eventually, free_port
+from tests.serving.notify.receivers import MOSQUITTO, broker, certify, eventually, free_port
 
 from andon.hardware.sim.modbus_plc import ModbusPlcClient
 from andon.hardware.sim.simulated_plc import Part, PartSeen, SimulatedPlc, StopReason
@@ -229,3 +229,25 @@ def test_a_status_that_others_can_ask_wants_its_key(line: tuple[Path, int]) -> N
         assert httpx.get(f"{url}/status").status_code == 401
         assert httpx.get(f"{url}/status", headers={"Authorization": "Bearer wrong"}).status_code == 401
         assert httpx.get(f"{url}/status", headers={"Authorization": "Bearer secret"}).status_code == 200
+
+
+def test_a_status_is_asked_over_tls_by_those_who_trust_its_certificate(
+    line: tuple[Path, int], andon: Andon, tmp_path: Path
+) -> None:
+    config, _ = line
+    authority, certificate, key = certify(tmp_path)
+    (config.parent / "key").write_text("secret\n", encoding="ascii")
+    more = f'key_file = "key"\ncert_file = "{certificate.name}"\ntls_key_file = "{key.name}"\n'
+    config.write_text(config.read_text(encoding="utf-8") + more, encoding="utf-8")
+    fleet = tmp_path / "fleet.toml"
+    with running(config) as (_, url):
+        assert url.startswith("https://")
+        boxes = f'[[boxes]]\nname = "line-1"\nurl = "{url}"\nkey = "secret"\n'
+        fleet.write_text(boxes, encoding="utf-8")
+        assert "certificate" in andon("fleet", "status", fleet).err
+        fleet.write_text(f'{boxes}ca = "{authority.name}"\n', encoding="utf-8")
+        eventually(lambda: andon("fleet", "status", fleet).code == 0)
+        with pytest.raises(httpx.HTTPError):
+            httpx.get(url.replace("https", "http"))
+        assert andon("fleet", "status", fleet).code == 0
+    assert "Traceback" not in (config.parent / "log").read_text()

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from andon.models.signing.server_tls import TlsFiles, tls_context
 from andon.models.types.errors import OptionError
-from andon.serving.security.listening import TlsFiles, check_binding, tls_context, tls_files
+from andon.serving.security.listening import check_binding, tls_files
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,14 @@ def test_files_go_to_the_service_as_chosen(written: Callable[[str], Path], tmp_p
         ("[[plcs]]", "[plcs]", 8, "edge.value", "plcs"),
         ('box = "line-1"', 'box = "line-1"\n[status]\nhost = "0.0.0.0"', 3, "edge.open_status", "0.0.0.0"),
         ('box = "line-1"', 'box = "line-1"\n[status]\nkey_file = "none"', 2, "edge.key_file", "none"),
+        ('box = "line-1"', 'box = "line-1"\n[status]\ncert_file = "a"', 2, "security.tls_half", "tls_key_file"),
+        (
+            'box = "line-1"',
+            'box = "line-1"\n[status]\ncert_file = "a"\ntls_key_file = "b"',
+            2,
+            "security.tls_file",
+            "a",
+        ),
         ('box = "line-1"', 'box = "line-1"\n[upload]\nurl = "https://a"\nkey_file = "no"', 2, "upload.no_key", "no"),
         (
             'box = "line-1"',
