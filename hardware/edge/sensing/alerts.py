@@ -1,4 +1,4 @@
-"""Tell alerts from what was kept: noted in the transaction that keeps them, taken off once all who are to be told have them."""
+"""Tell alerts from what was kept: noted in the transaction that keeps them, taken off once all who can take them have them."""
 
 import logging
 from collections.abc import Sequence

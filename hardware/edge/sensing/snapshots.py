@@ -10,7 +10,7 @@ from andon.datasets.vibration.diagnosed import READ_S
 from andon.hardware.acquisition.schedule import ScheduleSettings, SnapshotSchedule
 from andon.hardware.acquisition.snapshots import ScheduledSensors
 from andon.hardware.edge.config.plans import SnapshotPlan
-from andon.models.stream.assembler import Assembler, Item
+from andon.models.stream.assembler import Assembler, Item, refusal
 from andon.models.stream.windows import EVENT_CODES, Counters, Snapshot, StreamEvent, StreamEventKind, StreamOptions
 from andon.models.types.errors import RecordError
 from andon.models.types.vibration import Signal, SignalSource
@@ -30,6 +30,8 @@ MOST_SAMPLES = 1 << 23
 
 LONGEST_NAME = 200
 
+_SEAMLESS_S = StreamOptions().tolerance_s
+
 logger = logging.getLogger(__name__)
 
 
@@ -46,7 +48,7 @@ def cutter(plan: SnapshotPlan | None) -> Cut:
 
 
 class Admitted:
-    """Lets blocks through whose sensor can be known, ``MOST_CHANNELS`` of them at most; those come first that are heard first."""
+    """Lets blocks through whose sensor and time can be known, of ``MOST_CHANNELS`` at most; those come first that are heard first."""
 
     def __init__(self, cut: Cut) -> None:
         self._cut = cut
@@ -64,6 +66,8 @@ class Admitted:
                 raise RecordError("edge.sensor_name", repr(subject), expected=LONGEST_NAME)
         if len(self._known) >= MOST_CHANNELS and (block.asset, block.sensor) not in self._known:
             raise RecordError("edge.sensors_many", subject, expected=MOST_CHANNELS)
+        if refusal(block):
+            raise _no_snapshot(block, len(block.samples))
         self._known.add((block.asset, block.sensor))
 
 
@@ -87,15 +91,20 @@ class Whole:
     def __call__(self, block: Signal) -> Iterator[Signal]:
         """Give the block."""
         if block.time is None or len(block.samples) < MIN_SAMPLES:
-            raise RecordError("edge.no_snapshot", _subject(block), found=len(block.samples), expected=MIN_SAMPLES)
+            raise _no_snapshot(block, len(block.samples))
         if not self._is_rest(block, block.time):
-            yield replace(block, samples=block.samples[: int(READ_S * block.rate_hz)])
+            most = min(READ_S * block.rate_hz, len(block.samples))
+            yield replace(block, samples=block.samples[: int(most)])
 
     def _is_rest(self, block: Signal, time: datetime) -> bool:
         before = self._before.get((block.asset, block.sensor))
         end = time + timedelta(seconds=block.duration_s)
         self._before[block.asset, block.sensor] = _Before(end, block.duration_s)
-        return before is not None and time == before.end and block.duration_s < before.duration_s / 2
+        if before is None or block.duration_s >= before.duration_s / 2:
+            return False
+        return (
+            abs((time - before.end).total_seconds()) <= _SEAMLESS_S
+        )  # times are whole microseconds, and samples lie between them
 
 
 class Windows:
@@ -125,9 +134,10 @@ class Windows:
 
     def _options(self, block: Signal) -> StreamOptions:
         every_s = self._plan.every_s
-        window = round(self._plan.duration_s * block.rate_hz)
-        if not MIN_SAMPLES <= window <= MOST_SAMPLES:
-            raise RecordError("edge.no_snapshot", _subject(block), found=window, expected=MIN_SAMPLES)
+        wanted = self._plan.duration_s * block.rate_hz
+        if not MIN_SAMPLES <= wanted <= MOST_SAMPLES:
+            raise _no_snapshot(block, wanted)
+        window = round(wanted)
         hop = window if every_s is None else max(window, round(every_s * block.rate_hz))
         # What is scheduled comes with gaps in which nothing is late.
         usual = StreamOptions()
@@ -161,5 +171,7 @@ def _signal(snapshot: Snapshot) -> Signal:
     return Signal(snapshot.samples, head.rate_hz, head.unit, head.sensor, head.asset, head.time, head.rpm, head.orders)
 
 
-def _subject(block: Signal) -> str:
-    return f"{block.asset}/{block.sensor}"
+def _no_snapshot(block: Signal, samples: float) -> RecordError:
+    return RecordError(
+        "edge.no_snapshot", f"{block.asset}/{block.sensor}", found=f"{samples:.12g}", expected=MIN_SAMPLES
+    )

@@ -16,7 +16,7 @@ from andon.datasets.store.conditions import Conditions
 from andon.datasets.store.opening import Store, StoreOptions, open_store
 from andon.hardware.edge.sensing.alerts import AlertTeller
 from andon.models.alerts.case import Alert, AlertEvent, AlertKind, AlertPolicy, Case, Finding
-from andon.models.types.errors import StorageFullError
+from andon.models.types.errors import InputError, StorageFullError
 from andon.models.types.identifiers import new_id
 from andon.models.types.vibration import Fault, Machine, Severity
 
@@ -55,6 +55,15 @@ def test_an_alert_that_was_kept_and_not_told_is_told_at_the_next_start(store: St
     assert [each.document["event"] for each in ears.alerts] == ["raised", "escalated"]
     AlertTeller(store.database, [ears]).tell_waiting()
     assert len(ears.alerts) == 2
+
+
+def test_whoever_can_never_take_an_alert_keeps_it_and_what_follows_from_nobody(store: Store) -> None:
+    ears, deaf = Ears(), Ears(refusal=InputError("messaging.name", "device", found="Pump #2"))
+    teller, given = AlertTeller(store.database, [deaf, ears]), alert()
+    for event in (AlertEvent.RAISED, AlertEvent.CLEARED):
+        keep(Conditions(store.database, teller), replace(given, event=event))
+    teller.tell_waiting()
+    assert [each.document["event"] for each in ears.alerts] == ["raised", "cleared"]
 
 
 def test_an_alert_that_was_not_kept_is_not_told(store: Store) -> None:

@@ -36,6 +36,17 @@ def test_without_a_plan_each_block_is_a_snapshot_but_the_short_rest_of_a_record(
     ]  # fmt: skip
 
 
+def test_the_rest_of_a_record_is_known_at_a_rate_whose_blocks_end_between_two_microseconds() -> None:
+    rate_hz = 51_200 / 3  # as analogue inputs have that divide their clock
+    whole = round(10 * rate_hz)
+    first, second, rest = (
+        Signal(np.ones(count), rate_hz, Unit.G, "DE", "P-1", START + timedelta(seconds=begin / rate_hz))
+        for begin, count in ((0, whole), (whole, whole), (2 * whole, whole // 4))
+    )
+    cut = cutter(None)
+    assert [len(list(cut(part))) for part in (first, second, rest)] == [1, 1, 0]
+
+
 def test_a_block_is_kept_as_far_as_it_is_diagnosed() -> None:
     (found,) = cutter(None)(block(0, 100))
     assert found.duration_s == 31
@@ -45,6 +56,23 @@ def test_a_block_is_kept_as_far_as_it_is_diagnosed() -> None:
 def test_what_says_no_time_or_nothing_is_refused(broken: Signal) -> None:
     with pytest.raises(RecordError) as refused:
         list(cutter(None)(broken))
+    assert refused.value.code == "edge.no_snapshot"
+
+
+@pytest.mark.parametrize("plan", [None, SnapshotPlan(duration_s=0.5)])
+@pytest.mark.parametrize("year", [1601, 9999])
+def test_a_time_that_stands_for_none_is_refused(plan: SnapshotPlan | None, year: int) -> None:
+    never = datetime(year, 12, 31, 23, 59, 59, tzinfo=UTC)  # as OPC UA and gateways send them
+    with pytest.raises(RecordError) as refused:
+        list(cutter(plan)(replace(block(0, 2), time=never)))
+    assert refused.value.code == "edge.no_snapshot"
+
+
+def test_a_rate_beyond_all_that_can_be_counted_ends_nothing() -> None:
+    absurd = replace(block(0, 1), rate_hz=1.7e308)
+    assert list(cutter(None)(absurd))
+    with pytest.raises(RecordError) as refused:
+        list(cutter(SnapshotPlan(duration_s=30.0))(absurd))
     assert refused.value.code == "edge.no_snapshot"
 
 
