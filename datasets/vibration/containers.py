@@ -91,6 +91,21 @@ def damage_reported(path: Path, raised: tuple[type[Exception], ...]) -> Iterator
         raise RecordError("record.damaged", str(path), reason=_one_line(error)) from error
 
 
+@contextmanager
+def reckoned(path: Path) -> Iterator[None]:
+    """Report a record whose times are beyond all that can be reckoned with.
+
+    Raises
+    ------
+    RecordError
+        If a time is before the year 1 or after 9999, or the record is as long.
+    """
+    try:
+        yield
+    except OverflowError as error:
+        raise RecordError("record.beyond", str(path), reason=_one_line(error)) from error
+
+
 def listed(names: Sequence[str]) -> str:
     """List names for a message: the first ten."""
     return ", ".join([*names[:10], *(["..."] if len(names) > 10 else [])])

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from andon.datasets.vibration.clocks import rate_from_clock, with_clocks
-from andon.datasets.vibration.containers import Channel, Channels, damage_reported, listed
+from andon.datasets.vibration.containers import Channel, Channels, damage_reported, listed, reckoned
 from andon.datasets.vibration.hints import (
     NOTHING,
     RecordHints,
@@ -138,7 +138,7 @@ class _Record:
 def _opened(path: Path, hints: RecordHints) -> Iterator[_Record]:
     reader = _reader(path)
     sidecar = read_sidecar(path)
-    with damage_reported(path, reader.damage):
+    with damage_reported(path, reader.damage), reckoned(path):
         if not path.stat().st_size:
             raise RecordError("record.empty", str(path))
         with reader.open(path) as channels:

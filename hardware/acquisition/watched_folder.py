@@ -9,6 +9,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
+from andon.datasets.vibration.containers import reckoned
 from andon.datasets.vibration.folders import natural_key, record_paths
 from andon.datasets.vibration.hints import NOTHING, RecordHints
 from andon.datasets.vibration.records import read_blocks
@@ -177,7 +178,8 @@ class WatchedFolder:
         if first.time is not None:
             return first.time
         duration_s = sum(block.duration_s for block in read_blocks(path, self._hints, BLOCK_S))
-        return datetime.fromtimestamp(sign.modified_ns / 1e9, UTC) - timedelta(seconds=duration_s)
+        with reckoned(path):
+            return datetime.fromtimestamp(sign.modified_ns / 1e9, UTC) - timedelta(seconds=duration_s)
 
     def _refuse(self, path: Path, sign: Sign, sidecar: Sign | None, error: RecordError) -> None:
         self._report(error)

@@ -126,6 +126,25 @@ def test_what_cannot_be_read_is_reported_once_and_left(drop: Path, reported: Rep
     assert broken.exists()
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"rate_hz": 1e-300},
+        {"rate_hz": 1.7e308},
+        {"rate_hz": 1e-300, "time": "2026-05-01T12:00:00Z"},
+        {"rate_hz": 1.0, "time": "9999-12-31T23:59:59Z"},
+        {"time": "0001-01-01T00:00:00+05:00"},
+    ],
+)
+def test_what_cannot_be_reckoned_with_is_reported_and_the_next_record_taken(
+    drop: Path, reported: Reported, said: dict[str, Any]
+) -> None:
+    write_record(drop, "absurd", ramp(), asset="pump", **said)
+    put(drop, "good", 30.0)
+    assert 30 in some(drop, 1, reported)
+    assert reported.codes == ["record.beyond"]
+
+
 def test_what_could_not_be_read_is_tried_again_once_its_sidecar_comes(
     drop: Path, reported: Reported, stop: Event
 ) -> None:
