@@ -191,6 +191,7 @@ signals = Table(
     Column("ledger_hash", Text),
     Column("document", LargeBinary, nullable=False),
     Index(None, "asset", "time"),
+    Index(None, "asset", "sensor", "id"),
     Index(None, "waveform"),
     Index(None, "origin", "ledger_seq"),
     Index("ix_signals_kept", "id", sqlite_where=text("waveform_kept"), postgresql_where=text("waveform_kept")),

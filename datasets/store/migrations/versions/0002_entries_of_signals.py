@@ -21,3 +21,4 @@ def upgrade() -> None:
         "origin", sa.Text(), nullable=True, comment="the box whose rules hold the case; null where those here do"
     )
     op.add_column("alerts", held)
+    op.create_index(op.f("ix_signals_asset_sensor_id"), "signals", ["asset", "sensor", "id"])
