@@ -52,7 +52,7 @@ class Server:
         body = self.fetch(path, MAX_DOCUMENT_BYTES, query)
         try:
             return msgspec.json.decode(body)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._failed(str(error)) from error
 
     def fetch(self, path: str, limit_bytes: int, query: Mapping[str, str] | None = None) -> bytes:

@@ -131,7 +131,7 @@ def read_signatures(document: bytes | None, subject: str) -> list[Signature]:
         if found.schema_version > SCHEMA_VERSION:
             raise SignatureError("bundle.newer_schema", subject, found=found.schema_version, expected=SCHEMA_VERSION)
         return [msgspec.json.decode(each, type=_Entry).decoded() for each in found.signatures]
-    except ValueError as error:  # msgspec's errors are
+    except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
         raise SignatureError("bundle.signature_damaged", subject, reason=str(error)) from error
 
 

@@ -171,7 +171,7 @@ def test_an_answer_that_drips_is_ended() -> None:
         server.fetch("/x", 1 << 40)
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'{"bundle_digest": 3}'])
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"bundle_digest": 3}', b'{"bundle_digest": "\xff"}', b"[" * 100_000])
 def test_a_service_that_answers_otherwise_is_a_failed_resource(body: bytes) -> None:
     with pytest.raises(ResourceError):
         ServiceStore(server_of(lambda request: httpx.Response(200, content=body))).find(NAME)
@@ -231,12 +231,11 @@ def test_artifacts_that_the_server_does_not_serve_are_named() -> None:
         registry_with([], uri="s3://bucket/1").get(NAME)
 
 
-def test_the_tags_are_those_of_the_training() -> None:
+def test_the_bundle_is_where_the_training_puts_it() -> None:
     pytest.importorskip("mlflow", reason="the extra train is not installed")
-    from andon.training.tracking import logged_models
+    from andon.training.tracking.flavours import BUNDLE_ARTIFACT
 
-    assert tags.DIGEST_TAG == logged_models.DIGEST_TAG
-    assert tags.BUNDLE_IN_MODEL == logged_models.BUNDLE_IN_MODEL
+    assert f"artifacts/{BUNDLE_ARTIFACT}" == tags.BUNDLE_IN_MODEL
 
 
 def test_files_of_another_bundle_than_the_tag_says_are_refused(

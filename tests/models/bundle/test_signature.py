@@ -94,6 +94,7 @@ def test_nothing_that_it_says_can_be_changed(signed: VisionBundle, key: SigningK
         lambda document: document[:-1],
         lambda document: document + b" " * (1 << 16),
         lambda document: document.replace(b'"release":7', b'"release":-7'),
+        lambda document: b'{"more":' + b"[" * (1 << 15),
         lambda document: document.replace(b"Ed25519", b"ed25519"),
         lambda document: document.replace(b"bundle_release", b"checkpoint"),
         lambda document: document.replace(b'"name"', b'"more":1,"name"'),
