@@ -16,6 +16,7 @@ import pytest
 from tests.conftest import Andon, plate, write_plates
 from tests.training.conftest import SIDE, needs_training
 
+from andon.datasets.registry.tags import DIGEST_TAG
 from andon.models.bundle.manifest import BANK
 from andon.models.bundle.runtime import load_inspector
 from andon.models.bundle.storage import read_bundle
@@ -113,7 +114,6 @@ def test_it_says_what_was_fitted_and_how_good_it_is(trained: Trained) -> None:
 
 
 def test_the_training_is_a_run_that_names_the_bundle(trained: Trained, home: Path) -> None:
-    from andon.training.tracking.logged_models import DIGEST_TAG
     from andon.training.tracking.session import session
     from andon.training.tracking.store import default_store
 

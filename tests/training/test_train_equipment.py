@@ -14,6 +14,7 @@ from tests.motors import ASSETS, PLACE, motor_signal, write_record
 from tests.rigs import write_rig
 from tests.training.conftest import needs_training
 
+from andon.datasets.registry.tags import DIGEST_TAG
 from andon.models.bundle.runtime import load_health
 from andon.models.command.main import main
 
@@ -95,7 +96,6 @@ def test_it_says_what_was_learned_and_how_good_it_is(trained: Trained) -> None:
 
 
 def test_the_training_is_a_run_that_names_the_bundle(trained: Trained, home: Path) -> None:
-    from andon.training.tracking.logged_models import DIGEST_TAG
     from andon.training.tracking.session import session
     from andon.training.tracking.store import default_store
 

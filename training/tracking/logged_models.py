@@ -11,12 +11,11 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Run
 from mlflow.models import Model
 
+from andon.datasets.registry.tags import DIGEST_TAG
 from andon.models.bundle.bundle import AnyBundle
 from andon.models.bundle.teaching import RUNTIME_LIBRARIES, installed_versions
 from andon.training.tracking.flavours import BUNDLE_ARTIFACT, Flavour, flavour_of
 
-DIGEST_TAG = "andon.bundle_digest"
-BUNDLE_IN_MODEL = f"artifacts/{BUNDLE_ARTIFACT}"
 LIBRARIES = ("mlflow", *RUNTIME_LIBRARIES)
 
 
