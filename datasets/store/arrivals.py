@@ -306,7 +306,7 @@ def check_record(kind: str, record: Mapping[str, Any]) -> None:
     Raises
     ------
     DataError
-        It cannot: a name is too long or not on one line, or a number is not finite.
+        It cannot: a name is too long or not on one line, or a member is of another type.
     """
     try:
         msgspec.convert(dict(record), _KINDS[kind][0])

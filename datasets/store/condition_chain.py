@@ -17,7 +17,8 @@ from andon.models.ledger.chain import Entry
 class OwnChain:
     """Notes everything in the chain of this place.
 
-    Both methods raise ``DataError`` where what is to be noted could not be taken in elsewhere: it would hold up all that follows it.
+    Both methods raise ``DataError`` where what is to be noted could not be taken in elsewhere, and ``LedgerError`` where a number is not finite:
+    it would hold up all that follows it.
 
     Parameters
     ----------

@@ -240,7 +240,7 @@ def insert_stations(connection: Connection, names: Iterable[str | None]) -> None
 
 
 def count_verdicts(connection: Connection, records: Sequence[InspectionRecord]) -> None:
-    """Add records, one at least, to the tallies of their hours."""
+    """Add records to the tallies of their hours."""
     counts = Counter((_hour(each.time), each.station or "", each.bundle.name, each.verdict) for each in records)
     add_up(connection, tallies, counts)
 
