@@ -159,7 +159,7 @@ def test_a_candidate_that_rots_is_refused(running_station: Station, release: Mak
     assert (running_station.running, running_station.phase) == (release(1).digest, Phase.REFUSED)
 
 
-@pytest.mark.parametrize("damage", [b"{", b'{"schema_version":2,"journal":{}}', b"[]"])
+@pytest.mark.parametrize("damage", [b"{", b'{"schema_version":2,"journal":{}}', b"[]", b'{"journal":{"\xff":1}}'])
 def test_a_damaged_journal_is_named(running_station: Station, damage: bytes) -> None:
     (running_station.folder / ACCEPTED).write_bytes(damage)
     with pytest.raises(ResourceError, match=r"update\.slots_damaged.*accepted\.json"):
