@@ -1,8 +1,10 @@
-"""Bundles of motors and of the pump rig, and folders of records, each made once and only read."""
+"""Bundles of motors and of the pump rig, and folders of records, each made once and only read; and sensors that answer."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.hardware.acquisition.devices import ModbusSensor, OpcUaSensor, modbus_sensor, opcua_sensor
 from tests.motors import ASSETS, motor_signal, taught_motors, write_record
 from tests.rigs import write_rig
 
@@ -63,3 +65,17 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for turn in range(4):
         write_record(folder, f"{turn}", motor_signal(turn), asset=ASSETS[0])
     return folder
+
+
+@pytest.fixture
+def modbus() -> Iterator[ModbusSensor]:
+    """A sensor behind Modbus TCP."""
+    with modbus_sensor() as sensor:
+        yield sensor
+
+
+@pytest.fixture
+def opcua() -> Iterator[OpcUaSensor]:
+    """A sensor behind an OPC UA server."""
+    with opcua_sensor() as sensor:
+        yield sensor

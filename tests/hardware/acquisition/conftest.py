@@ -1,18 +1,12 @@
-"""Devices that many tests of acquisition read."""
+"""What many tests of acquisition ask for."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
 import pytest
-from tests.hardware.acquisition.devices import (
-    ModbusSensor,
-    OpcUaSensor,
-    Reported,
-    modbus_sensor,
-    opcua_sensor,
-)
-from tests.serving.notify.receivers import MOSQUITTO, Broker, broker
+from tests.hardware.acquisition.devices import Reported
+from tests.serving.notify.receivers import Broker, broker
 
 
 @pytest.fixture
@@ -27,8 +21,6 @@ def reported() -> Reported:
 
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    if MOSQUITTO is None:
-        pytest.skip("mosquitto is not installed (apt-get install mosquitto)")
     settings = (
         "allow_anonymous true",
         "persistence true",
@@ -38,15 +30,3 @@ def mosquitto(tmp_path: Path) -> Iterator[Broker]:
     )
     with broker(tmp_path / "mosquitto", *settings) as server:
         yield server
-
-
-@pytest.fixture
-def modbus() -> Iterator[ModbusSensor]:
-    with modbus_sensor() as sensor:
-        yield sensor
-
-
-@pytest.fixture
-def opcua() -> Iterator[OpcUaSensor]:
-    with opcua_sensor() as sensor:
-        yield sensor

@@ -13,7 +13,7 @@ import pytest
 from paho.mqtt.publish import single
 from tests.hardware.acquisition.devices import Reported, drawn, modbus_sensor, opcua_sensor
 from tests.motors import write_record
-from tests.serving.notify.receivers import MOSQUITTO, broker, eventually
+from tests.serving.notify.receivers import broker, eventually
 
 from andon.hardware.acquisition.modbus import ModbusDevice, ModbusReadout, ModbusWaveform, WaveformBuffer
 from andon.hardware.acquisition.mqtt import MqttSensors, MqttSensorSettings
@@ -57,8 +57,6 @@ def scheduled(tmp_path: Path, stop: Event, reported: Reported) -> Iterator[tuple
 
 @contextmanager
 def mqtt(tmp_path: Path, stop: Event, reported: Reported) -> Iterator[tuple[SignalSource, Feed]]:
-    if MOSQUITTO is None:
-        pytest.skip("mosquitto is not installed (apt-get install mosquitto)")
     with broker(tmp_path / "mosquitto") as server:
         settings = MqttSensorSettings(
             host="127.0.0.1",

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 from tests.hardware.acquisition.devices import Reported, drawn
-from tests.serving.notify.receivers import MOSQUITTO, Broker, broker, certify, eventually, free_port
+from tests.serving.notify.receivers import Broker, broker, certify, eventually, free_port
 
 from andon.hardware.acquisition.clocks import Moment
 from andon.hardware.acquisition.mqtt import WAITING, MqttSensors, MqttSensorSettings, SensorTimes, TimeSource
@@ -172,7 +172,6 @@ def test_what_is_lost_for_want_of_room_is_said_once_each_time(
     assert reported.codes == ["acquisition.overflow"] * 2
 
 
-@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed (apt-get install mosquitto)")
 def test_the_connection_can_be_encrypted(tmp_path: Path, reported: Reported, stop: Event) -> None:
     ca, certificate, key = certify(tmp_path)
     tls = ("allow_anonymous true", f"cafile {ca}", f"certfile {certificate}", f"keyfile {key}")

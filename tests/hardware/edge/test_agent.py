@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import Andon, write_plates
 from tests.hardware.edge.lines import line_config, running
 from tests.hardware.messaging.subscribers import subscriber
-from tests.serving.notify.receivers import MOSQUITTO, broker, certify, eventually, free_port
+from tests.serving.notify.receivers import broker, certify, eventually, free_port
 
 from andon.hardware.sim.modbus_plc import ModbusPlcClient
 from andon.hardware.sim.simulated_plc import Part, PartSeen, SimulatedPlc, StopReason
@@ -132,7 +132,6 @@ def test_no_verdict_that_a_plc_heard_is_lost_or_doubled_by_any_kill(
     assert verified.code == 0, verified.err
 
 
-@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed (apt-get install mosquitto)")
 def test_a_broker_and_a_sparkplug_host_hear_every_verdict_once_by_its_id(
     line: tuple[Path, int], tmp_path: Path
 ) -> None:
@@ -159,7 +158,6 @@ def test_a_broker_and_a_sparkplug_host_hear_every_verdict_once_by_its_id(
     assert {"spBv1.0/plant/NBIRTH/line-1", "spBv1.0/plant/DBIRTH/line-1/S1", "spBv1.0/plant/DDATA/line-1/S1"} <= topics
 
 
-@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed (apt-get install mosquitto)")
 def test_a_broker_that_is_gone_holds_up_no_answer_and_hears_it_all_later(
     line: tuple[Path, int], tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ from typing import Self
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
-from tests.serving.notify.receivers import MOSQUITTO, Broker, broker, eventually
+from tests.serving.notify.receivers import Broker, broker, eventually
 
 KILLS, MESSAGES = (50, 10_000) if os.environ.get("ANDON_SOAK") else (2, 300)
 SHARE = MESSAGES // (KILLS + 1)
@@ -117,7 +117,6 @@ def kill_for_a_while(server: Broker, pause: Event, chance: random.Random) -> Non
 
 
 @pytest.mark.soak
-@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed (apt-get install mosquitto)")
 def test_what_was_kept_arrives_whoever_is_killed(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -15,7 +15,7 @@ from threading import Event
 import pytest
 from tests.hardware.messaging.silent_broker import taken
 from tests.hardware.messaging.subscribers import Heard, subscriber
-from tests.serving.notify.receivers import MOSQUITTO, Broker, broker, certify, eventually
+from tests.serving.notify.receivers import Broker, broker, certify, eventually
 
 from andon.hardware.messaging.broker import BrokerSettingError, BrokerSettings, tls_context
 from andon.hardware.messaging.edge_node import REBIRTH, NodeName
@@ -321,8 +321,6 @@ def test_the_number_of_the_connection_wraps_and_is_kept(tmp_path: Path) -> None:
 # paho leaves it to the collector to close a connection whose handshake failed.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_only_who_is_known_is_let_in_and_only_who_is_trusted_is_told(tmp_path: Path) -> None:
-    if MOSQUITTO is None:
-        pytest.skip("mosquitto is not installed (apt-get install mosquitto)")
     ca, certificate, key = certify(tmp_path)
     salt = b"0123456789ab"
     digest = pbkdf2_hmac("sha512", b"S3CRET", salt, 101)

@@ -26,11 +26,10 @@ from tests.hardware.plc.wires import (
     MqttPlc,
     OpcUaPlc,
     Pair,
-    mosquitto,
     pair,
     read_at_last,
 )
-from tests.serving.notify.receivers import certify, eventually, free_port
+from tests.serving.notify.receivers import broker, certify, eventually, free_port
 
 from andon.hardware.plc.loop_thread import LoopThread
 from andon.hardware.plc.mqtt import MqttLink
@@ -211,7 +210,7 @@ def test_a_document_that_cannot_be_is_named_and_the_next_one_is_read(tmp_path: P
 
 def test_a_plc_that_dies_is_lost_by_its_will_and_a_station_by_its_own(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        server = stack.enter_context(mosquitto(tmp_path / "broker"))
+        server = stack.enter_context(broker(tmp_path / "broker"))
         plc = stack.enter_context(MqttPlc(server.port, "l"))
         with MqttLink(host="127.0.0.1", port=server.port, prefix="l") as link:
             line = Pair(link, plc, lambda: None, lambda: None)
@@ -244,7 +243,7 @@ def test_a_station_that_ends_says_so(tmp_path: Path) -> None:
 def test_a_broker_with_tls_is_believed_only_with_a_certificate_that_is_trusted(tmp_path: Path) -> None:
     ca, certificate, key = certify(tmp_path)
     settings = (f"certfile {certificate}", f"keyfile {key}", "allow_anonymous true")
-    with mosquitto(tmp_path / "broker", *settings) as server:
+    with broker(tmp_path / "broker", *settings) as server:
         with MqttLink(host="127.0.0.1", port=server.port, prefix="l", tls=True, ca_file=str(ca)) as link:
             eventually(lambda: _code(link) == "plc.no_document")
         with MqttLink(host="127.0.0.1", port=server.port, prefix="l", tls=True) as link:

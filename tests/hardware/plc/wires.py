@@ -9,13 +9,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
-import pytest
 from asyncua.client.client import Client
 from asyncua.ua import Variant
 from asyncua.ua.uaerrors import UaError
 from paho.mqtt.client import Client as MqttClient
 from paho.mqtt.enums import CallbackAPIVersion
-from tests.serving.notify.receivers import MOSQUITTO, Broker, broker, eventually, free_port
+from tests.serving.notify.receivers import broker, eventually, free_port
 
 from andon.hardware.plc.loop_thread import LoopThread
 from andon.hardware.plc.modbus_client import ModbusClientLink
@@ -202,14 +201,6 @@ def _read(link: LineLink) -> LineInputs | None:
 
 
 @contextmanager
-def mosquitto(folder: Path, *settings: str) -> Iterator[Broker]:
-    if MOSQUITTO is None:
-        pytest.skip("mosquitto is not installed (apt-get install mosquitto)")
-    with broker(folder, *settings) as server:
-        yield server
-
-
-@contextmanager
 def pair(name: str, folder: Path) -> Iterator[Pair]:
     """Open a link by name, and the PLC at its other end."""
     with ExitStack() as stack:
@@ -243,7 +234,7 @@ def _opcua(stack: ExitStack, _folder: Path) -> Pair:
 
 
 def _mqtt(stack: ExitStack, folder: Path) -> Pair:
-    server = stack.enter_context(mosquitto(folder / "broker", "allow_anonymous true", "set_tcp_nodelay true"))
+    server = stack.enter_context(broker(folder / "broker", "allow_anonymous true", "set_tcp_nodelay true"))
     link = stack.enter_context(MqttLink(host="127.0.0.1", port=server.port, prefix="andon/line"))
     wire = stack.enter_context(MqttPlc(server.port, "andon/line"))
     return Pair(link, wire, server.stop, server.start)

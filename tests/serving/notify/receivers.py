@@ -20,6 +20,7 @@ from time import monotonic
 from typing import Any
 
 import msgspec
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -143,7 +144,9 @@ class Broker:
 
 @contextmanager
 def broker(folder: Path, *settings: str) -> Iterator[Broker]:
-    """Start a broker; with no settings anybody may use it."""
+    """Start a broker; with no settings anybody may use it. The test is skipped where there is none."""
+    if MOSQUITTO is None:
+        pytest.skip("mosquitto is not installed (apt-get install mosquitto)")
     folder.mkdir(exist_ok=True)
     # It gives up root's rights, and has to read and write its files nevertheless.
     lines = [f"listener {(port := free_port())} 127.0.0.1", "user root", *(settings or ("allow_anonymous true",))]

@@ -7,7 +7,7 @@ from pathlib import Path
 from socket import create_server
 
 import pytest
-from tests.serving.notify.receivers import MOSQUITTO, Broker, broker, certify, free_port, subscriber
+from tests.serving.notify.receivers import Broker, broker, certify, free_port, subscriber
 
 from andon.serving.notify import mqtt
 from andon.serving.notify.channels import Failed, Message, Outcome, Sent
@@ -76,8 +76,6 @@ def test_a_host_that_nobody_knows_is_a_failure(message_of: Messages) -> None:
 @contextmanager
 def guarded(folder: Path) -> Iterator[tuple[Broker, ssl.SSLContext]]:
     """A broker with TLS that knows one user, who may not publish for the asset ``forbidden``."""
-    if MOSQUITTO is None:
-        pytest.skip("mosquitto is not installed (apt-get install mosquitto)")
     ca, certificate, key = certify(folder)
     passwords = folder / "passwords"
     # "andon" with the password "S3CRET", by mosquitto_passwd.

@@ -16,7 +16,7 @@ from tests.hardware.edge.sensing.boxes import BOX, STATUS, fill, rows, signal_ti
 from tests.hardware.messaging.subscribers import subscriber
 from tests.hardware.messaging.test_sparkplug_decoder import INTERPRETER, ask_host
 from tests.motors import ASSETS
-from tests.serving.notify.receivers import MOSQUITTO, broker, eventually
+from tests.serving.notify.receivers import broker, eventually
 
 from andon.hardware.messaging.edge_node import Outgoing
 
@@ -100,7 +100,6 @@ def test_a_full_disk_is_said_and_what_lies_in_the_folder_is_taken_once_there_is_
     assert (config.parent / "log").read_text().count('"code": "store.no_room"') == 1
 
 
-@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed (apt-get install mosquitto)")
 def test_a_broker_and_a_sparkplug_host_hear_each_snapshot_and_the_alert_once_by_its_id(
     config: Path, tmp_path: Path
 ) -> None:
@@ -122,7 +121,6 @@ def test_a_broker_and_a_sparkplug_host_hear_each_snapshot_and_the_alert_once_by_
     check_sparkplug([each for each in heard.messages if each[0].startswith("spBv1.0/")], alerts)
 
 
-@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed (apt-get install mosquitto)")
 def test_a_device_that_is_away_is_dead_to_a_sparkplug_host_until_it_answers(tmp_path: Path) -> None:
     with (
         broker(tmp_path / "mosquitto") as server,

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
-from tests.hardware.acquisition.devices import ModbusSensor, OpcUaSensor, modbus_sensor, opcua_sensor
+from tests.hardware.acquisition.devices import ModbusSensor, OpcUaSensor
 from tests.hardware.edge.sensing.boxes import Ears, fill, rows, sensing_box, signal_times
 from tests.motors import ASSETS, START, motor_signal
 from tests.pumps import pump_rows, taught_health
-from tests.serving.notify.receivers import MOSQUITTO, Broker, broker, eventually
+from tests.serving.notify.receivers import Broker, broker, eventually
 
 from andon.models.bundle.storage import write_bundle
 from andon.models.types.vibration import Signal
@@ -26,21 +26,7 @@ NAMES = ("rpm", "flow", "pressure", "ripple")
 
 
 @pytest.fixture
-def modbus() -> Iterator[ModbusSensor]:
-    with modbus_sensor() as sensor:
-        yield sensor
-
-
-@pytest.fixture
-def opcua() -> Iterator[OpcUaSensor]:
-    with opcua_sensor() as sensor:
-        yield sensor
-
-
-@pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    if MOSQUITTO is None:
-        pytest.skip("mosquitto is not installed (apt-get install mosquitto)")
     settings = ("allow_anonymous true", "persistence true", f"persistence_location {tmp_path}/", "autosave_interval 1")
     with broker(tmp_path / "mosquitto", *settings) as server:
         yield server
