@@ -75,7 +75,7 @@ from andon.hardware.edge.config.plans import (
     UpdatesPlan,
     UploadPlan,
 )
-from andon.hardware.edge.config.tables import Problem, read_table
+from andon.hardware.edge.config.tables import Problem, read_table, unfit
 from andon.hardware.profiles.profile import device_profile
 from andon.models.command.extras import extra_of
 from andon.models.types.errors import AndonError, InputError
@@ -167,9 +167,9 @@ class _Reading:
             self._report((), "edge.missing", found="[broker]")
         if status is not None and status.host not in _LOOPBACK and status.key_file is None:
             self._report(("status", "host"), "edge.open_status", found=status.host)
-        self._check_recipes(cameras)
+        self._check_recipes()
         self._check_assets(stations)
-        self._check_stations(recipes, cameras, plcs, hermes)
+        self._check_stations(recipes)
         if self.problems:
             return None
         return EdgeConfig(
@@ -196,10 +196,10 @@ class _Reading:
             if name not in known:
                 self._report((name,), "edge.unknown", found=name, expected=", ".join(known))
             elif name in _ARRAYS and not (isinstance(value, list) and all(isinstance(each, dict) for each in value)):
-                self._report((name,), "edge.value", key=name, found=str(value), reason=f"[[{name}]]")
+                self.problems.append(unfit((name,), value, f"[[{name}]]"))
                 self._document = {**self._document, name: []}
             elif name in _TABLES and not isinstance(value, dict):
-                self._report((name,), "edge.value", key=name, found=str(value), reason=f"[{name}]")
+                self.problems.append(unfit((name,), value, f"[{name}]"))
                 self._document = {**self._document, name: {}}
         for name in _ARRAYS:
             self._check_unique(name)
@@ -237,6 +237,9 @@ class _Reading:
         for place, table in enumerate(self._document.get(array, [])):
             yield (array, place), table
 
+    def _names(self, array: str) -> Iterator[str]:
+        return (str(table["name"]) for _, table in self._tables(array) if "name" in table)
+
     def _named(self, array: str, make: Callable[..., Any]) -> dict[str, Any]:
         plans = [self._table(make, table, path) for path, table in self._tables(array)]
         return {plan.name: plan for plan in plans if plan is not None}
@@ -258,7 +261,7 @@ class _Reading:
         if said is None:
             return None
         if not isinstance(said, dict):
-            self._report((*path, "snapshots"), "edge.value", key="snapshots", found=str(said), reason="[snapshots]")
+            self.problems.append(unfit((*path, "snapshots"), said, "[snapshots]"))
             return None
         plan: SnapshotPlan | None = self._table(SnapshotPlan, said, (*path, "snapshots"))
         return plan
@@ -309,15 +312,14 @@ class _Reading:
     ) -> None:
         if name in made:
             return  # a name that is there twice has been told
-        made[name] = _nothing  # known by its name even where its arguments are wrong: one problem is told once
         make = self._try(path, load)
         arguments = make and read_table(make, table, path, self.problems.append)
         if arguments is not None and self._try(path, partial(make, **arguments)) is not None:
             made[name] = partial(make, **arguments)
 
-    def _check_recipes(self, cameras: Mapping[str, object]) -> None:
+    def _check_recipes(self) -> None:
         for path, table in self._tables("recipes"):
-            self._check_name(table, "camera", cameras, path)
+            self._check_name(table, "camera", "cameras", path)
             self._check_bundle(table, path)
             if ("bundle" in table) == ("release" in table):
                 self._report(path, "edge.bundle_or_release", found="both" if "bundle" in table else "neither")
@@ -347,28 +349,23 @@ class _Reading:
         if "bundle" in table and not bundle.exists():
             self._report((*path, "bundle"), "edge.no_bundle", found=str(bundle))
 
-    def _check_stations(
-        self,
-        recipes: Mapping[str, Recipe],
-        cameras: Mapping[str, object],
-        plcs: Mapping[str, object],
-        hermes: Mapping[str, object],
-    ) -> None:
+    def _check_stations(self, recipes: Mapping[str, Recipe]) -> None:
         taken: dict[tuple[str, object], str] = {}
         for path, table in self._tables("stations"):
             station = str(table.get("name"))
             if (table.get("serial") == "hermes") != ("hermes" in table):
                 self._report((*path, "serial"), "edge.hermes", found=str(table.get("serial", "plc")))
-            for key, known in (("camera", cameras), ("plc", plcs), ("hermes", hermes)):
-                if self._check_name(table, key, known, path):
+            for key, array in (("camera", "cameras"), ("plc", "plcs"), ("hermes", "hermes")):
+                if self._check_name(table, key, array, path):
                     other = taken.setdefault((key, table[key]), station)
                     if other != station:
                         self._report((*path, key), "edge.shared", found=str(table[key]), station=station, other=other)
             self._check_recipes_of(table, recipes, (*path, "recipes"))
 
-    def _check_name(self, table: Mapping[str, Any], key: str, known: Mapping[str, object], path: Place) -> bool:
-        """Say whether what ``key`` names is there."""
+    def _check_name(self, table: Mapping[str, Any], key: str, array: str, path: Place) -> bool:
+        """Say whether what ``key`` names has a table; what is wrong within that is told where it stands, and once."""
         name = table.get(key)
+        known = list(self._names(array))
         if isinstance(name, str) and name not in known:
             self._report((*path, key), "edge.no_such", found=name, expected=", ".join(known) or "-")
         return isinstance(name, str) and name in known
@@ -377,10 +374,9 @@ class _Reading:
         said = table.get("recipes")
         names = said if isinstance(said, list) else []
         numbers: dict[int, str] = {}
-        named = {str(table.get("name")): path for path, table in self._tables("recipes")}
         for name in names:
-            if not self._check_name({"recipes": name}, "recipes", named, path[:-1]) or name not in recipes:
-                continue  # one that is there and cannot be read is told of where it stands
+            if not self._check_name({"recipes": name}, "recipes", "recipes", path[:-1]) or name not in recipes:
+                continue
             recipe, camera = recipes[name], str(table.get("camera"))
             if recipe.camera != camera:
                 self._report(path, "edge.recipe_camera", found=recipe.camera, recipe=name, expected=camera)

@@ -8,6 +8,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from andon.hardware.edge.config.allowed import allowed
 from andon.hardware.edge.config.places import Path
 from andon.models.types.errors import AndonError, Param
 
@@ -71,20 +72,21 @@ def _value(hint: Any, found: Any, path: Path, report: Report) -> Any:
         return _made(hint, found, path, report)
     if inner[0] is not hint and isinstance(found, list) and all(isinstance(each, dict) for each in found):
         return tuple(_made(inner[0], each, (*path, place), report) for place, each in enumerate(found))
-    report(_unfit(path, found, f"[{path[-1]}]" if inner[0] is hint else f"[[{path[-1]}]]"))
+    report(unfit(path, found, f"[{path[-1]}]" if inner[0] is hint else f"[[{path[-1]}]]"))
     return None
 
 
 def _plain(hint: Any, found: Any, path: Path, report: Report) -> Any:
     try:
         return msgspec.convert(found, hint, dec_hook=_decoded)
-    except msgspec.ValidationError as error:
-        report(_unfit(path, found, str(error)))
+    except msgspec.ValidationError:
+        report(unfit(path, found, allowed(hint)))
         return None
 
 
-def _unfit(path: Path, found: Any, reason: str) -> Problem:
-    return Problem(path, "edge.value", {"found": repr(found), "key": str(path[-1]), "reason": reason})
+def unfit(path: Path, found: Any, expected: str) -> Problem:
+    """Say that what stands at a place is of another kind than what is expected there."""
+    return Problem(path, "edge.value", {"found": repr(found), "key": str(path[-1]), "expected": expected})
 
 
 def _decoded(kind: Any, found: Any) -> Any:

@@ -59,7 +59,7 @@ class Wired:
 
     def __init__(self, *, port: int, base: int = 0) -> None:
         if not 0 <= base <= 65_000:
-            raise OptionError("edge.value", "base", key="base", found=base, reason="0 to 65000")
+            raise OptionError("edge.value", "base", key="base", found=base, expected="0 to 65000")
 
 
 CAMERAS: Kinds = {"drawn": lambda: Drawn}
@@ -220,10 +220,19 @@ def test_a_recipe_for_another_camera_is_refused(written: Callable[[str], Path]) 
     assert [(line, code) for line, code, _ in faults(written(other))] == [(24, "edge.recipe_camera")]
 
 
-def test_a_recipe_that_cannot_be_read_is_told_of_once(written: Callable[[str], Path]) -> None:
-    assert [code for _, code, _ in faults(written(GOOD.replace("exposure_us = 2000", "exposure_us = -1")))] == [
-        "edge.value"
-    ]
+@pytest.mark.parametrize(
+    ("former", "latter", "code"),
+    [
+        ("exposure_us = 2000", "exposure_us = -1", "edge.value"),
+        ('kind = "drawn"', 'kind = "painted"', "edge.kind"),
+        ('serial = "7"', "serial = 7", "edge.value"),
+        ("port = 1502", "prot = 1502", "edge.unknown"),
+    ],
+)
+def test_what_cannot_be_read_is_told_of_once_where_it_stands(
+    written: Callable[[str], Path], former: str, latter: str, code: str
+) -> None:
+    assert {found for _, found, _ in faults(written(GOOD.replace(former, latter, 1)))} == {code}
 
 
 def test_recipes_that_a_plc_cannot_tell_apart_are_refused(written: Callable[[str], Path]) -> None:
