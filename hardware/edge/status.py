@@ -1,7 +1,6 @@
-"""How a box is: as a document, as figures for Prometheus, and as a page."""
+"""How a box is: as a document, and as figures for Prometheus."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from html import escape
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,6 @@ from prometheus_client.registry import Collector
 from andon.datasets.store.ledger import head_of
 from andon.hardware.edge.agent import Box
 from andon.hardware.edge.sensing.status import (
-    ASSET_COLUMNS,
-    SENSOR_COLUMNS,
     assets_document,
     sensor_metrics,
     sensors_document,
@@ -24,22 +21,6 @@ from andon.models.types.line import LineFault, VerdictCode
 from andon.models.types.moments import as_text
 
 SCHEMA_VERSION = 1
-COLUMNS = (
-    "name",
-    "state",
-    "fault",
-    "recipe",
-    "bundle",
-    "parts",
-    "ok",
-    "ng",
-    "retake",
-    "errors",
-    "p50_ms",
-    "p99_ms",
-    "last_verdict_time",
-)
-"""Of the page, each with its text."""
 
 Document = Callable[[], dict[str, Any]]
 
@@ -116,64 +97,3 @@ class Figures(Collector):
             for quantile, value in (("0.5", each["p50_ms"]), ("0.99", each["p99_ms"])):
                 latency.add_metric([name, quantile], value / 1e3)
         yield from (parts, running, latency, *sensor_metrics(document))
-
-
-def page(document: Mapping[str, Any], text: Catalogue) -> str:
-    """Draw the page: no script, no file from elsewhere, anew every two seconds."""
-    tables = "".join(_tables(document, text))
-    title = escape(text.text("edge.status_title", box=document["box"]))
-    lines = "".join(f"<p>{escape(line)}</p>" for line in _lines(document, text))
-    return f"""<!doctype html><html lang="{text.language.replace("_", "-")}"><meta charset="utf-8">
-<meta http-equiv="refresh" content="2"><title>{title}</title><style>
-body{{font-family:sans-serif;margin:2rem}}table{{border-collapse:collapse;margin-bottom:1.5rem}}th,td{{padding:.5rem 1rem;text-align:left;
-border-bottom:1px solid #ccc}}.running td:nth-child(2){{background:#cfc}}.stopped td:nth-child(2){{background:#fcc}}</style>
-<h1>{title}</h1>{tables}{lines}</html>"""
-
-
-def _tables(document: Mapping[str, Any], text: Catalogue) -> Iterator[str]:
-    """Draw the stations, the sensors and the machines, each where there are any."""
-    stations = "".join(_row(_said(each, text), COLUMNS, each["state"]) for each in document["stations"])
-    sensors = "".join(
-        _row(
-            {**each, "sensor": each["name"], "kind_column": each["kind"]},
-            SENSOR_COLUMNS,
-            "stopped" if each["failure"] else "running",
-        )
-        for each in document["sensors"]
-    )
-    assets = "".join(
-        _row({**each, "asset": each["name"]}, ASSET_COLUMNS, "stopped" if each["open_case"] else "running")
-        for each in document["assets"]
-    )
-    for columns, rows in ((COLUMNS, stations), (SENSOR_COLUMNS, sensors), (ASSET_COLUMNS, assets)):
-        head = "".join(f"<th>{escape(text.text(f'edge.{name}'))}</th>" for name in columns)
-        if rows:
-            yield f"<table><tr>{head}</tr>{rows}</table>"
-
-
-def _said(station: Mapping[str, Any], text: Catalogue) -> Mapping[str, Any]:
-    state, fault = text.text(f"state.{station['state']}"), text.text(f"fault.{station['fault']}")
-    return {**station, "state": state, "fault": fault}
-
-
-def _row(said: Mapping[str, Any], columns: Sequence[str], look: str) -> str:
-    cells = "".join(f"<td>{escape('-' if said[name] is None else str(said[name]))}</td>" for name in columns)
-    return f'<tr class="{look}">{cells}</tr>'
-
-
-def _lines(document: Mapping[str, Any], text: Catalogue) -> Iterator[str]:
-    well = text.text("edge.status_well")
-    for station in document["stations"]:
-        if station["error"]:
-            yield f"{station['name']}: {station['error']}"
-        if update := station.get("update"):
-            about = {"phase": text.text(f"phase.{update['phase']}"), "digest": (update["digest"] or "-")[:12]}
-            yield text.text("edge.status_update", name=station["name"], parts=update["parts"], **about)
-    if upload := document["outbox"]:
-        error, last = upload["last_error"] or well, upload["last_success"] or "-"
-        yield text.text("edge.status_upload", waiting=upload["waiting"], last=last, error=error)
-    if not document["cleaning"]:
-        yield text.text("edge.status_cleaning")
-    for name, error in document["brokers"].items():
-        yield text.text("edge.status_broker", name=name, error=error or well)
-    yield text.text("edge.status_ledger", entries=document["ledger"]["entries"], head=document["ledger"]["head"])

@@ -16,16 +16,18 @@ import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from andon.hardware.edge.agent import Box, RollBack
-from andon.hardware.edge.status import Figures, page, status_document
-from andon.models.messages.catalogue import Catalogue
+from andon.hardware.edge.status import Figures, status_document
+from andon.hardware.edge.status_page import page
+from andon.models.messages.accepted import accepted_language
+from andon.models.messages.catalogue import Catalogue, catalogue
 from andon.models.types.errors import InputError, ResourceError
 
-STATUS, ROLL_BACK = "/status", "/roll-back"
+PAGE, STATUS, METRICS, ROLL_BACK = "/", "/status", "/metrics", "/roll-back"
 MOST_BYTES = 4096
 """Of what is posted."""
 
-Answers = Mapping[str, tuple[str, Callable[[], bytes]]]
-"""By path: the type of the content, and what makes it."""
+Answer = tuple[str, Callable[[], bytes]]
+"""The type of its content, and what makes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +76,13 @@ def _listening(door: Door, box: Box, text: Catalogue) -> "_Server":
         raise ResourceError("edge.port", f"{door.host}:{door.port}", reason=error.strerror or str(error)) from error
 
 
-def _answers(box: Box, text: Catalogue) -> Answers:
-    document, registry = partial(status_document, box, text), CollectorRegistry()
-    registry.register(Figures(document))
+def _answers(box: Box, registry: CollectorRegistry, text: Catalogue) -> Mapping[str, Answer]:
+    """Give by its path what can be asked for, in the language of ``text``."""
+    document = partial(status_document, box, text)
     return {
-        "/": ("text/html; charset=utf-8", lambda: page(document(), text).encode()),
+        PAGE: ("text/html; charset=utf-8", lambda: page(document(), text).encode()),
         STATUS: ("application/json", lambda: dumps(document(), ensure_ascii=False).encode()),
-        "/metrics": (CONTENT_TYPE_LATEST, lambda: generate_latest(registry)),
+        METRICS: (CONTENT_TYPE_LATEST, lambda: generate_latest(registry)),
     }
 
 
@@ -89,7 +91,8 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, door: Door, box: Box, text: Catalogue) -> None:
         self.key, self.box, self.text = door.key, box, text
-        self.answers = _answers(box, text)
+        self.registry = CollectorRegistry()
+        self.registry.register(Figures(partial(status_document, box, text)))
         super().__init__((door.host, door.port), _Handler)
         if door.tls:  # each caller's handshake takes place in its own thread
             self.socket = door.tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
@@ -108,12 +111,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Tell how the box is."""
+        answers = self._answers()
         if self.server.key and not self._shows(self.server.key):
             self.send_error(401)
-        elif self.path not in self.server.answers:
+        elif self.path not in answers:
             self.send_error(404)
         else:
-            self._answer(*self.server.answers[self.path])
+            self._answer(*answers[self.path])
 
     def do_POST(self) -> None:
         """Take back a version."""
@@ -135,9 +139,17 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError as error:  # of the length, and msgspec's
             self.send_error(400, explain=str(error))
         except InputError as error:
-            self._send(409, "text/plain; charset=utf-8", self.server.text.error(error).encode())
+            self._send(409, "text/plain; charset=utf-8", self._text().error(error).encode())
         else:
-            self._answer(*self.server.answers[STATUS])
+            self._answer(*self._answers()[STATUS])
+
+    def _answers(self) -> Mapping[str, Answer]:
+        return _answers(self.server.box, self.server.registry, self._text())
+
+    def _text(self) -> Catalogue:
+        """Speak the language that is asked for, or the box's own."""
+        said = self.headers.get("Accept-Language", "")
+        return catalogue(accepted_language(said, self.server.text.language))
 
     def _answer(self, content_type: str, make: Callable[[], bytes]) -> None:
         try:

@@ -13,10 +13,6 @@ from andon.models.messages.catalogue import Catalogue
 from andon.models.types.moments import as_text
 from andon.models.types.vibration import Severity
 
-SENSOR_COLUMNS = ("sensor", "kind_column", "blocks", "last_block_time", "failure")
-ASSET_COLUMNS = ("asset", "severity", "open_case", "last_signal_time")
-"""Of the page, each with its text."""
-
 
 def sensors_document(sensing: Sensing, text: Catalogue) -> list[dict[str, Any]]:
     """Say how each source is; what is wrong, in the language of ``text``."""

@@ -59,6 +59,7 @@ def test_parts_go_through_a_line(line: tuple[Path, int], andon: Andon) -> None:
         seen = list(plc.run(Part(serial=f"A{number}") for number in range(8)))
         status = httpx.get(f"{url}/status").json()
         page, metrics = httpx.get(url).text, httpx.get(f"{url}/metrics").text
+        chinese = httpx.get(url, headers={"Accept-Language": "zh-CN,zh;q=0.9"}).text
         assert httpx.get(f"{url}/nothing").status_code == 404
         process.terminate()
         assert process.wait(START_S) == 0
@@ -72,6 +73,7 @@ def test_parts_go_through_a_line(line: tuple[Path, int], andon: Andon) -> None:
     assert (status["box"], station["name"], station["state"], station["parts"]) == ("line-1", "S1", "running", 8)
     assert (station["ok"], station["ng"], station["errors"], station["recipe"]) == (6, 2, 0, "plates")
     assert "S1" in page
+    assert ('lang="en"' in page, 'lang="zh-CN"' in chinese) == (True, True)
     assert 'andon_edge_parts_total{station="S1",told="ok"} 6.0' in metrics
     verified = andon("ledger", "verify", "--db", f"sqlite:///{database(config)}", "--json")
     assert (verified.code, json.loads(verified.out)["count"]) == (0, 16), verified.err

@@ -12,19 +12,19 @@ from string import Formatter
 import pytest
 
 from andon.datasets.figures import DETECTION, PLAIN, WITH_INTERVAL
-from andon.hardware.edge.sensing.status import ASSET_COLUMNS, SENSOR_COLUMNS
-from andon.hardware.edge.status import COLUMNS
+from andon.hardware.edge.status_page import ASSETS, SENSORS, STATIONS
 from andon.hardware.edge.updates.state import Phase
 from andon.models.command.main import GROUP
 from andon.models.messages import catalogue as messages
 from andon.models.messages.catalogue import LANGUAGES, catalogue
 from andon.models.types.line import LineFault
+from andon.models.types.vibration import Severity
 from andon.models.vision.gates import teach_gates
 
 LAYERS = ("training", "serving", "hardware", "datasets", "models")
 FOLDERS = {language: Path(messages.__file__).parent / language for language in LANGUAGES}
 FILES = sorted(path.stem for path in FOLDERS["en"].iterdir())
-CODE = re.compile(rf"(?:{'|'.join(FILES)})\.[a-z_0-9]+")
+CODE = re.compile(rf"(?:{'|'.join(FILES)})\.[a-z_0-9]*[a-z0-9]")
 SAID_BY = ("text", "say")
 GIVES_SUBJECT = re.compile(r"\w+Error")
 
@@ -66,7 +66,7 @@ def built_codes() -> dict[str, set[str]]:
     - ``tracking.{}`` is an axis, the line or a group of parts in the histogram of scores.
     - ``report.{}`` and ``alert.{}_{}`` are asked for by the template of the service report.
     - ``edge.{}`` is a column of a table on the page that tells how a box is.
-    - ``fault.{}``, ``state.{}`` and ``phase.{}`` are what that page says of a station and of its update.
+    - ``fault.{}``, ``state.{}`` and ``phase.{}`` are what that page says of a station and of its update, ``alert.severity_{}`` of an asset.
     - ``inspect.{}`` is the measure of the gate that asks for another picture.
     """
     entries = entry_points(group=GROUP)
@@ -87,10 +87,11 @@ def built_codes() -> dict[str, set[str]]:
         | {f"tracking.{name}" for name in ("calibration_good", "test_good", "test_bad")},
         "report.{}": {code for code in texts if code.startswith("report.")},
         "alert.{}_{}": {code for code in texts if code.startswith(("alert.fault_", "alert.severity_", "alert.kind_"))},
+        "alert.severity_{}": {f"alert.severity_{each.value}" for each in Severity},
         "fault.{}": {f"fault.{each.name.lower()}" for each in LineFault},
         "state.{}": {"state.running", "state.stopped"},
         "phase.{}": {f"phase.{each.value}" for each in Phase},
-        "edge.{}": {f"edge.{name}" for name in (*COLUMNS, *SENSOR_COLUMNS, *ASSET_COLUMNS)},
+        "edge.{}": {f"edge.{name}" for name in (*STATIONS, *SENSORS, *ASSETS)},
         "inspect.{}": {f"inspect.{gate.measure}" for gate in teach_gates([{"exposure": 0.0, "focus": 0.0}])},
     }
 
