@@ -102,9 +102,8 @@ class Whole:
         self._before[block.asset, block.sensor] = _Before(end, block.duration_s)
         if before is None or block.duration_s >= before.duration_s / 2:
             return False
-        return (
-            abs((time - before.end).total_seconds()) <= _SEAMLESS_S
-        )  # times are whole microseconds, and samples lie between them
+        # Times are whole microseconds, and samples lie between them.
+        return abs((time - before.end).total_seconds()) <= _SEAMLESS_S
 
 
 class Windows:
