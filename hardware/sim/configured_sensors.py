@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from types import TracebackType
-from typing import Self
+from typing import Annotated, Self
+
+from msgspec import Meta
 
 from andon.hardware.acquisition.kinds import Place
 from andon.hardware.sim.simulated_sensors import Onset, SimulatedMachine, SimulatedSensors, simulated_machines
@@ -32,7 +34,7 @@ class SimulatedPlan:
     assets: tuple[str, ...]
     every_s: float = 10.0
     duration_s: float = 2.0
-    seed: int = 0
+    seed: Annotated[int, Meta(ge=0)] = 0
     fault: Fault = Fault.NONE
     fault_after_s: float = 0.0
     snr_db: float = -12.0

@@ -251,7 +251,7 @@ class _Reading:
         for path, table in self._tables("sensors"):
             snapshots = self._snapshots(path, table)
             plan = made.pop(str(table.get("name")), _nothing)()
-            if plan is not None and self._table(_named, {"name": table["name"]}, path):
+            if plan is not None:
                 self._check_source(plan, table, path)
                 sensors[table["name"]] = SensorPlan(table["name"], table["kind"], plan, snapshots)
         return sensors
@@ -287,15 +287,13 @@ class _Reading:
         made: dict[str, Callable[[], Any]] = {}
         same: dict[str, str] = {}
         for path, table in self._tables(array):
-            said = {key: value for key, value in table.items() if key not in others}
-            name, kind = str(said.pop("name", "")), str(said.pop("kind", ""))
-            if not name or kind not in self._kinds[group]:
-                self._report(
-                    (*path, "kind") if name else path,
-                    "edge.kind",
-                    found=kind or "-",
-                    expected=", ".join(sorted(self._kinds[group])),
-                )
+            said = {key: value for key, value in table.items() if key not in ("name", "kind", *others)}
+            name = self._table(_named, {key: table[key] for key in ("name",) if key in table}, path)
+            kind = str(table.get("kind", "-"))
+            if kind not in self._kinds[group]:
+                self._report((*path, "kind"), "edge.kind", found=kind, expected=", ".join(sorted(self._kinds[group])))
+            elif name is None:
+                continue
             elif (other := same.setdefault(f"{kind} {sorted(said.items())}", name)) != name:
                 self._report(path, "edge.same_device", found=name, other=other)
             else:
@@ -341,12 +339,12 @@ class _Reading:
         """A station and an asset are each known by its name alone to whoever is told."""
         for path, table in self._tables("assets"):
             self._check_bundle(table, path)
-            if table.get("name") in stations:
-                self._report((*path, "name"), "edge.twice", found=str(table["name"]))
+            if (name := str(table.get("name"))) in stations:
+                self._report((*path, "name"), "edge.twice", found=name)
 
     def _check_bundle(self, table: Mapping[str, Any], path: Place) -> None:
         bundle = self._folder / str(table.get("bundle", ""))
-        if "bundle" in table and not bundle.exists():
+        if "bundle" in table and not _is_there(bundle):
             self._report((*path, "bundle"), "edge.no_bundle", found=str(bundle))
 
     def _check_stations(self, recipes: Mapping[str, Recipe]) -> None:
@@ -405,6 +403,13 @@ _TABLES = ("status", "device", *_OPTIONAL)
 
 def _nothing() -> None:
     """Stand in for a device that cannot be made."""
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # as where its name is too long
+        return False
 
 
 def _named(name: Name) -> str:

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from difflib import get_close_matches
+from math import isfinite
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -15,6 +16,9 @@ from andon.models.types.errors import AndonError, Param
 _UNITS = frozenset(
     ("s", "ms", "us", "min", "h", "px", "mm", "um", "hz", "khz", "db", "mib", "gib", "bytes", "rpm", "parts")
 )
+
+LONGEST_S = 1_000_000_000
+"""Of whatever is told in seconds: three decades, far below what threads and calendars can wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +81,30 @@ def _value(hint: Any, found: Any, path: Path, report: Report) -> Any:
 
 
 def _plain(hint: Any, found: Any, path: Path, report: Report) -> Any:
-    try:
-        return msgspec.convert(found, hint, dec_hook=_decoded)
-    except msgspec.ValidationError:
-        report(unfit(path, found, allowed(hint)))
+    if isinstance(found, int | float) and str(path[-1]).endswith("_s") and found > LONGEST_S:
+        report(unfit(path, found, f"<= {LONGEST_S}"))
         return None
+    try:
+        if _is_usable(found):
+            return msgspec.convert(found, hint, dec_hook=_decoded)
+    except msgspec.ValidationError:
+        pass
+    report(unfit(path, found, allowed(hint)))
+    return None
+
+
+def _is_usable(found: Any) -> bool:
+    """Say whether a value is none that TOML can write and nothing here can take: infinite, no number, a text with a zero byte."""
+    match found:
+        case float():
+            return isfinite(found)
+        case str():
+            return "\0" not in found
+        case list():
+            return all(map(_is_usable, found))
+        case dict():
+            return all(map(_is_usable, found.values()))
+    return True
 
 
 def unfit(path: Path, found: Any, expected: str) -> Problem:
