@@ -9,11 +9,7 @@ from prometheus_client.registry import Collector
 
 from andon.datasets.store.ledger import head_of
 from andon.hardware.edge.agent import Box
-from andon.hardware.edge.sensing.status import (
-    assets_document,
-    sensor_metrics,
-    sensors_document,
-)
+from andon.hardware.edge.sensing.status import assets_document, sensor_metrics, sensors_document
 from andon.hardware.edge.stations.station import Station
 from andon.hardware.edge.upload import Progress
 from andon.models.messages.catalogue import Catalogue
@@ -61,7 +57,7 @@ def _station(station: Station, text: Catalogue) -> dict[str, Any]:
         "kind": "vision",
         "state": "running" if fault is LineFault.NONE else "stopped",
         "fault": fault.name.lower(),
-        "error": text.error(figures.error) if figures.error else station.parts.serials.failure,
+        "error": _error(station, text),
         "recipe": recipe.name,
         **recipe.document(),
         "parts": sum(figures.told.values()),
@@ -73,6 +69,13 @@ def _station(station: Station, text: Catalogue) -> dict[str, Any]:
         "p50_ms": p50,
         "p99_ms": p99,
     }
+
+
+def _error(station: Station, text: Catalogue) -> str | None:
+    name, error, failure = station.parts.name, station.figures.error, station.parts.serials.failure
+    if error:
+        return text.error(error)
+    return text.text("hermes.lost", subject=name, reason=failure) if failure else None
 
 
 class Figures(Collector):

@@ -288,7 +288,7 @@ class _Reading:
         same: dict[str, str] = {}
         for path, table in self._tables(array):
             said = {key: value for key, value in table.items() if key not in ("name", "kind", *others)}
-            name = self._table(_named, {key: table[key] for key in ("name",) if key in table}, path)
+            name = self._table(_named, {"name": table["name"]} if "name" in table else {}, path)
             kind = str(table.get("kind", "-"))
             if kind not in self._kinds[group]:
                 self._report((*path, "kind"), "edge.kind", found=kind, expected=", ".join(sorted(self._kinds[group])))

@@ -171,6 +171,6 @@ def _signal(snapshot: Snapshot) -> Signal:
 
 
 def _no_snapshot(block: Signal, samples: float) -> RecordError:
-    return RecordError(
-        "edge.no_snapshot", f"{block.asset}/{block.sensor}", found=f"{samples:.12g}", expected=MIN_SAMPLES
-    )
+    time = "-" if block.time is None else block.time.isoformat()
+    found = {"found": f"{samples:.12g}", "rate": f"{block.rate_hz:.6g}", "time": time}
+    return RecordError("edge.no_snapshot", f"{block.asset}/{block.sensor}", expected=MIN_SAMPLES, **found)

@@ -9,6 +9,7 @@ import pytest
 from andon.hardware.edge.config.plans import SnapshotPlan
 from andon.hardware.edge.sensing import snapshots
 from andon.hardware.edge.sensing.snapshots import Windows, cutter
+from andon.models.messages.catalogue import catalogue
 from andon.models.types.errors import OptionError, RecordError
 from andon.models.types.vibration import Signal, Unit
 
@@ -66,6 +67,7 @@ def test_a_time_that_stands_for_none_is_refused(plan: SnapshotPlan | None, year:
     with pytest.raises(RecordError) as refused:
         list(cutter(plan)(replace(block(0, 2), time=never)))
     assert refused.value.code == "edge.no_snapshot"
+    assert str(year) in catalogue("en").error(refused.value)
 
 
 def test_a_rate_beyond_all_that_can_be_counted_ends_nothing() -> None:

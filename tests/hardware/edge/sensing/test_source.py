@@ -95,7 +95,7 @@ def test_what_was_not_kept_when_it_ends_is_not_taken(tmp_path: Path) -> None:
 
 
 def test_what_can_never_be_kept_is_said_and_left_out(tmp_path: Path) -> None:
-    hand = Hand(1, [RecordError("edge.no_snapshot", "P-1/DE", found=1, expected=16)])
+    hand = Hand(1, [RecordError("edge.no_snapshot", "P-1/DE", found=1, rate=1000, time="-", expected=16)])
     run = run_of(tmp_path, hand.open)
     with drawn(run):
         eventually(lambda: hand.taken == [0])
