@@ -81,16 +81,15 @@ def _value(hint: Any, found: Any, path: Path, report: Report) -> Any:
 
 
 def _plain(hint: Any, found: Any, path: Path, report: Report) -> Any:
-    if isinstance(found, int | float) and str(path[-1]).endswith("_s") and found > LONGEST_S:
-        report(unfit(path, found, f"<= {LONGEST_S}"))
-        return None
     try:
-        if _is_usable(found):
-            return msgspec.convert(found, hint, dec_hook=_decoded)
+        value = msgspec.convert(found, hint, dec_hook=_decoded) if _is_usable(found) else None
     except msgspec.ValidationError:
-        pass
-    report(unfit(path, found, allowed(hint)))
-    return None
+        value = None
+    if value is None:
+        report(unfit(path, found, allowed(hint)))
+    elif isinstance(value, int | float) and str(path[-1]).endswith("_s") and value > LONGEST_S:
+        report(unfit(path, found, f"<= {LONGEST_S}"))
+    return value
 
 
 def _is_usable(found: Any) -> bool:

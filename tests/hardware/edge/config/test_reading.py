@@ -124,6 +124,7 @@ def test_files_go_to_the_service_as_chosen(written: Callable[[str], Path], tmp_p
         ("exposure_us = 2000", "exposure_ms = 2", 17, "edge.unit", "exposure_us"),
         ("exposure_us = 2000", "exposure_us = -1", 17, "edge.value", "-1"),
         ("exposure_us = 2000", 'exposure_us = "2 ms"', 17, "edge.value", "2 ms"),
+        ("takt_s = 1.5", "takt_s = inf", 25, "edge.value", "<= 3600"),
         ("port = 1502", 'port = "x"', 11, "edge.value", "port"),
         ("port = 1502", "port = 1502\nbase = 70000", 8, "edge.value", "70000"),
         ('kind = "drawn"', 'kind = "painted"', 5, "edge.kind", "drawn"),

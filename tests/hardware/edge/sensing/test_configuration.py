@@ -85,6 +85,7 @@ def test_what_fits_is_put_together(tmp_path: Path) -> None:
         ('kind = "watched-folder"', 'kind = "carrier-pigeon"', 5, "edge.kind", "carrier-pigeon"),
         ("duration_s = 4", "duration_ms = 4000", 8, "edge.unit", "duration_s"),
         ("duration_s = 4", "duration_s = 40", 8, "edge.value", "40"),
+        ('asset = "P-101"\nevery_s = 1', 'asset = "P-101"\nevery_s = 1e12', 16, "edge.value", "<= 1000000000"),
         ("every_s = 600", "every_s = 1", 7, "edge.snapshots", "4"),
         ("address = 0", "adress = 0", 19, "edge.unknown", "address"),
         ("address = 0", "address = 70000", 17, "acquisition.address", "70000"),
